@@ -1,0 +1,37 @@
+# `make` alone lists what can be made.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := lenet tests
+
+.DEFAULT_GOAL := help
+.PHONY: help sweep test test-long test-all lint types clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/installed: pyproject.toml
+	@echo "Making .venv and installing (MLflow is large: this takes a minute or two) …"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+sweep: .venv/installed ## train twice, at two learning rates, on the digits that come with the install
+	$(BIN)/python -m lenet.run optimizer.lr=0.005,0.01 -m
+
+test: .venv/installed ## run the tests (under five minutes)
+	$(BIN)/python -m pytest
+
+test-long: .venv/installed ## run the long tests alone (those on full MNIST need $$LENET_DATA)
+	$(BIN)/python -m pytest -m 'slow or full_mnist'
+
+test-all: test test-long ## run all tests
+
+lint: .venv/installed ## check style
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: .venv/installed ## check types
+	$(BIN)/mypy
+
+clean: ## remove the environment and all caches; runs are kept
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

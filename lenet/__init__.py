@@ -1,0 +1,1 @@
+"""LeNet-5 in plain array code, with configured, tracked and repeatable experiments."""

@@ -1,0 +1,109 @@
+"""The array library that a run computes with: NumPy or CuPy, chosen once and passed in. Only this file imports cupy."""
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from lenet.errors import UserError
+from lenet.validation import PositiveInt, validated
+
+Array = Any
+"""An array of the backend in use: `numpy.ndarray` or `cupy.ndarray`."""
+
+CPU_SUB_BATCH = 32
+"""Samples whose arrays stay in a core's second-level cache (about 250 KB a sample in float32)."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An array module with what differs between NumPy and CuPy.
+
+    `sub_batch` is the number of samples that go through the network at once. A larger batch is cut into pieces
+    of that size whose results are reduced in their order, so the bits of a result do not depend on `threads`.
+    On a CPU a piece stays in the cache; a GPU prefers few large launches and gets the batch whole (None).
+    """
+
+    name: Literal["numpy", "cupy"]
+    xp: Any
+    dtype: np.dtype[Any]
+    threads: int
+    sub_batch: int | None
+    gpu: str | None = None
+
+    def array(self, host: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
+        """Return a copy of `host` on the device."""
+        return self.xp.array(host, dtype=dtype)
+
+    def to_host(self, array: Array) -> npt.NDArray[Any]:
+        """Return `array` as a NumPy array; on NumPy it is the array itself."""
+        return array if self.name == "numpy" else self.xp.asnumpy(array)  # type: ignore[no-any-return]
+
+    def limit_blas(self) -> threadpool_limits:
+        """Keep the BLAS to one thread: the threads work on sub-batches, and one thread's bits are always the same."""
+        return threadpool_limits(1, user_api="blas")
+
+
+class BackendSettings:
+    """What `backend=…` asks for; `open` says what the machine has."""
+
+    @validated
+    def __init__(
+        self,
+        name: Literal["auto", "numpy", "cupy"] = "auto",
+        dtype: Literal["float32", "float64"] = "float32",
+        threads: PositiveInt | None = None,
+    ) -> None:
+        self.name = name
+        self.dtype = np.dtype(dtype)
+        self.threads = threads
+
+    def open(self) -> Backend:
+        """Return the backend that was asked for; `auto` takes a GPU where there is one and logs what it chose.
+
+        Raises `UserError` where `cupy` is asked for and cannot be had, saying what is missing.
+        """
+        missing = "it was not asked for" if self.name == "numpy" else self._what_cupy_misses()
+        if self.name == "cupy" and missing:
+            raise UserError(
+                f"backend=cupy cannot be had: {missing}. It needs an NVIDIA GPU with its driver, and "
+                "`pip install 'lenet[cuda12]'` or `'lenet[cuda13]'`. Accepted here: backend=numpy."
+            )
+        backend = self._numpy() if missing else self._cupy()
+        if self.name == "auto":
+            reason = missing or f"it found {backend.gpu}"
+            log.info("backend=auto chose %s: %s", backend.name, reason)
+        return backend
+
+    def _what_cupy_misses(self) -> str | None:
+        try:
+            import cupy
+        except ImportError as error:
+            if error.name == "cupy":
+                return "the package CuPy is not installed"
+            return f"the package CuPy cannot be imported ({error})"
+        try:
+            count = cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            return f"there is no NVIDIA GPU or no driver for it (CUDA says: {error})"
+        return None if count else "there is no NVIDIA GPU"
+
+    def _numpy(self) -> Backend:
+        return Backend("numpy", np, self.dtype, self.threads or usable_cores(), CPU_SUB_BATCH)
+
+    def _cupy(self) -> Backend:
+        import cupy
+
+        gpu = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
+        return Backend("cupy", cupy, self.dtype, 1, None, gpu)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,90 @@
+"""What every layer is: a forward pass, a backward pass, and named parameters with their gradients."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lenet.backend import Array, Backend
+from lenet.errors import UserError
+from lenet.memory import Workspace
+
+Shape = tuple[int, ...]
+"""The shape of one sample: `(C, H, W)` or `(features,)`."""
+
+
+class ShapeError(UserError):
+    """A layer cannot take the shape it is given."""
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """A parameter a layer asks for: its logical shape, and the fans by which weights are initialised.
+
+    `memory` is the order in which the logical axes lie in memory, outermost first; None is as the shape says.
+    A bias has no fans; it starts at zero and is exempt from weight decay.
+    """
+
+    shape: Shape
+    fans: tuple[int, int] | None = None
+    memory: tuple[int, ...] | None = None
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def view(self, flat: Array) -> Array:
+        """Return the logical view of a flat run of `size` elements."""
+        if self.memory is None:
+            return flat.reshape(self.shape)
+        stored = flat.reshape([self.shape[axis] for axis in self.memory])
+        return stored.transpose([self.memory.index(axis) for axis in range(len(self.shape))])
+
+
+class Layer:
+    """A step of a network. Subclasses override `forward` and `backward`, and whatever of the rest they need.
+
+    `setup` infers the shapes, once; `bind` hands over the arrays; only then may `forward` and `backward` be
+    called. `backward` belongs to the last `forward`. What they return may be a buffer of the layer's own, which
+    holds until the layer is called again.
+    """
+
+    name: str = ""
+    backend: Backend
+    workspace: Workspace
+    parameters: dict[str, Array]
+    gradients: dict[str, Array]
+    needs_input_gradient: bool = True
+    """False for the first layer of a network: nobody reads the gradient of the images."""
+
+    def setup(self, shape: Shape) -> Shape:
+        """Return the output's shape for one sample of the input shape; raise `ShapeError` where it does not fit."""
+        return shape
+
+    def parameter_specs(self) -> Mapping[str, ParameterSpec]:
+        """Return the parameters asked for, by name, once `setup` has been called."""
+        return {}
+
+    def multiply_accumulates(self) -> int:
+        """Return the multiply-accumulates of one sample's forward pass."""
+        return 0
+
+    def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
+        """Take the arrays to work on: parameters to read, gradients to write, each by name in its logical shape."""
+        self.backend = backend
+        self.workspace = Workspace(backend)
+        self.parameters = parameters
+        self.gradients = gradients
+
+    def forward(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def backward(self, dy: Array) -> Array | None:
+        """Write the parameters' gradients and return the gradient of the last input (None where nobody needs it)."""
+        raise NotImplementedError
+
+
+def image_shape(layer: Layer, shape: Shape) -> tuple[int, int, int]:
+    """Return `shape` as `(C, H, W)`, or say that the layer needs images."""
+    if len(shape) != 3:
+        raise ShapeError(f"layer `{layer.name}` needs images (channels, height, width), and is given {shape}.")
+    return shape

@@ -1,0 +1,58 @@
+"""The geometry of windows that slide over an image: kernels, strides, paddings."""
+
+from dataclasses import dataclass
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from lenet.layers.base import Layer, Shape, ShapeError, image_shape
+
+Pair = PositiveInt | tuple[PositiveInt, PositiveInt]
+Padding = NonNegativeInt | tuple[NonNegativeInt, NonNegativeInt]
+
+
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """Return `(rows, columns)` of an argument that may be one number for both."""
+    return (value, value) if isinstance(value, int) else value
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows over one axis: position `i` covers `i * stride - padding` up to that plus `kernel`.
+
+    What does not fit at the far end is left out (floor), as in most frameworks.
+    """
+
+    size: int
+    kernel: int
+    stride: int
+    padding: int
+
+    @property
+    def count(self) -> int:
+        return (self.size + 2 * self.padding - self.kernel) // self.stride + 1
+
+    def reach(self, offset: int) -> tuple[slice, slice]:
+        """Return the positions whose element `offset` lies inside the image, and the image's elements they meet."""
+        first = max(0, -((offset - self.padding) // self.stride))
+        last = min(self.count - 1, (self.size - 1 - offset + self.padding) // self.stride)
+        start = first * self.stride + offset - self.padding
+        length = max(0, last - first + 1)
+        return slice(first, first + length), slice(start, start + length * self.stride, self.stride)
+
+
+def windows_over(
+    layer: Layer,
+    shape: Shape,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> tuple[Windows, Windows]:
+    """Return the windows over rows and over columns, or say which do not fit the layer's input."""
+    channels, height, width = image_shape(layer, shape)
+    rows, columns = (Windows(*axis) for axis in zip((height, width), kernel, stride, padding, strict=True))
+    if rows.count < 1 or columns.count < 1:
+        raise ShapeError(
+            f"layer `{layer.name}`: a window of {kernel[0]}×{kernel[1]} does not fit its input of shape "
+            f"{(channels, height, width)} (channels, height, width) with padding {padding[0]}×{padding[1]}."
+        )
+    return rows, columns

@@ -1,0 +1,134 @@
+"""A chain of named layers over one flat vector of parameters and one of gradients."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lenet.backend import Array, Backend
+from lenet.initializers import INITIALIZERS, Initializer
+from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One line of the layer table: the output's shape for one sample, and what the layer costs."""
+
+    name: str
+    kind: str
+    shape: Shape
+    parameters: int
+    multiply_accumulates: int
+
+
+class Network:
+    """Layers in a row. `theta` holds every parameter and `gradient` its gradient; layers work on views of them.
+
+    `input_shape` is one image's `(C, H, W)`; the last layer's output must be one logit for each of `classes`.
+    Raises `ShapeError` (a `UserError`) naming the layer and both shapes where they do not fit.
+    """
+
+    def __init__(self, layers: Sequence[Layer], input_shape: Shape, classes: int, backend: Backend) -> None:
+        self.layers = name_layers(layers)
+        self.input_shape = input_shape
+        self.classes = classes
+        self.backend = backend
+        self.specs: dict[str, ParameterSpec] = {}
+        self.summaries: list[LayerSummary] = []
+        shape = input_shape
+        for layer in self.layers:
+            shape = layer.setup(shape)
+            specs = layer.parameter_specs()
+            self.specs |= {f"{layer.name}/{name}": spec for name, spec in specs.items()}
+            size = sum(spec.size for spec in specs.values())
+            self.summaries.append(
+                LayerSummary(layer.name, type(layer).__name__, shape, size, layer.multiply_accumulates())
+            )
+        if shape != (classes,):
+            raise ShapeError(
+                f"layer `{self.layers[-1].name}` puts out shape {shape}, and the data's {classes} classes need "
+                f"({classes},); write `features: classes` in the last layer to have it follow the data."
+            )
+        self.theta = backend.xp.zeros(self.size, backend.dtype)
+        self._bind()
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return sum(spec.size for spec in self.specs.values())
+
+    @property
+    def decays(self) -> npt.NDArray[np.bool_]:
+        """Which elements of `theta` are weights, `(size,)`; the others are biases, exempt from weight decay."""
+        weights = [spec.fans is not None for spec in self.specs.values()]
+        return np.repeat(weights, [spec.size for spec in self.specs.values()])
+
+    def views(self, flat: Array) -> dict[str, Array]:
+        """Return `flat`, a vector of `size` elements, as views by parameter name in their logical shapes."""
+        views, start = {}, 0
+        for name, spec in self.specs.items():
+            views[name] = spec.view(flat[start : start + spec.size])
+            start += spec.size
+        return views
+
+    def initialize(self, initializer: Initializer, generator: np.random.Generator) -> None:
+        """Draw the weights on the CPU, layer by layer in the order of the network; biases start at zero."""
+        draw = INITIALIZERS[initializer]
+        parameters = self.views(self.theta)
+        for name, spec in self.specs.items():
+            if spec.fans is not None:
+                values = draw(spec.shape, *spec.fans, generator)
+                parameters[name][...] = self.backend.array(values, self.backend.dtype)
+
+    def replica(self) -> "Network":
+        """Return a network that shares `theta` and has gradients and buffers of its own, for another thread."""
+        twin = copy.copy(self)
+        twin.layers = [copy.copy(layer) for layer in self.layers]
+        twin._bind()
+        return twin
+
+    def forward(self, x: Array) -> Array:
+        """Return the logits `(N, K)` of images `(N, C, H, W)`."""
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy: Array) -> None:
+        """Write into `gradient` what the last `forward`'s logits' gradient `dy` `(N, K)` makes of it."""
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy)
+            if not layer.needs_input_gradient:
+                return
+
+    def _bind(self) -> None:
+        """Give every layer its views of `theta` and of a fresh `gradient`."""
+        self.gradient = self.backend.xp.zeros_like(self.theta)
+        parameters, gradients = self.views(self.theta), self.views(self.gradient)
+        below = False  # whether a layer so far has parameters, so that the gradient must reach it
+        for layer in self.layers:
+            names = layer.parameter_specs()
+            layer.needs_input_gradient = below
+            layer.bind(
+                self.backend,
+                {name: parameters[f"{layer.name}/{name}"] for name in names},
+                {name: gradients[f"{layer.name}/{name}"] for name in names},
+            )
+            below = below or bool(names)
+
+
+def name_layers(layers: Sequence[Layer]) -> list[Layer]:
+    """Return copies of the layers, those without a name called after their class and its count: `conv2d1`, …"""
+    taken: dict[str, int] = {}
+    named: list[Layer] = []
+    for index, layer in enumerate(layers):
+        layer = copy.copy(layer)
+        if not layer.name:
+            kind = type(layer).__name__.lower()
+            taken[kind] = taken.get(kind, 0) + 1
+            layer.name = f"{kind}{taken[kind]}"
+        if any(layer.name == other.name for other in named):
+            raise ShapeError(f"network.layers[{index}]: the name `{layer.name}` is taken; names must differ.")
+        named.append(layer)
+    return named

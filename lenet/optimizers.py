@@ -1,0 +1,143 @@
+"""Gradient descent on one flat parameter vector, in order of increasing complexity.
+
+An optimizer sees all parameters of a network as one vector and all gradients as another, so that a step is
+a handful of array operations whatever the network. `bind` allocates what a step needs, a step nothing.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from lenet.backend import Array, Backend
+from lenet.validation import NonNegativeFloat, PositiveFloat, validated
+
+
+class Optimizer(ABC):
+    """What all optimizers share: weight decay, gradient clipping and the buffers of a step.
+
+    lr: base learning rate; the caller multiplies it by the schedule's factor.
+    weight_decay: L2 coefficient; adds `weight_decay · theta` to the gradient.
+    decay_biases: whether weight decay applies to biases too.
+    clip_norm: largest Euclidean norm of the whole gradient, before weight decay; a longer one is scaled down
+        to it (Pascanu, Mikolov & Bengio 2013, algorithm 1). None clips nothing.
+    """
+
+    @validated
+    def __init__(
+        self,
+        lr: PositiveFloat = 0.01,
+        weight_decay: NonNegativeFloat = 0.0,
+        decay_biases: bool = False,
+        clip_norm: PositiveFloat | None = None,
+    ) -> None:
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.decay_biases = decay_biases
+        self.clip_norm = clip_norm
+
+    def bind(self, theta: Array, decays: npt.NDArray[np.bool_], backend: Backend) -> None:
+        """Allocate what steps on the flat vector `theta` need, and start from zero state.
+
+        `decays` lies on the host, as long as `theta`: True where an element is a weight, False for a bias.
+        """
+        self.xp = backend.xp
+        self._scratch = self.xp.empty_like(theta)
+        self._norm = self.xp.zeros((), dtype=theta.dtype)
+        mask = np.ones_like(decays) if self.decay_biases else decays
+        self._decay = self.xp.asarray(mask * self.weight_decay, dtype=theta.dtype)
+
+    def step(self, theta: Array, gradient: Array, lr: float) -> None:
+        """Move `theta` one step at the rate `lr`, in place.
+
+        `gradient` is used up: where they are switched on, it is clipped and decayed in place.
+        """
+        if self.clip_norm is not None:
+            gradient *= self._clip_factor(gradient, self.clip_norm)
+        if self.weight_decay:
+            gradient += self.xp.multiply(theta, self._decay, out=self._scratch)
+        self._update(theta, gradient, lr)
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The vectors carried from step to step, by name, to be read and written in place by a checkpoint."""
+        return {}
+
+    @abstractmethod
+    def _update(self, theta: Array, gradient: Array, lr: float) -> None:
+        """Move `theta` along the final gradient, in place."""
+
+    def _clip_factor(self, gradient: Array, limit: float) -> Array:
+        """Return `limit / max(norm, limit)`, exactly 1 for a short gradient, as a 0-d array.
+
+        It stays on the device: reading a number back would make the host wait for the GPU in each step.
+        """
+        xp, norm = self.xp, self._norm
+        # Not a BLAS dot, whose last bits may change with the number of threads.
+        xp.sum(xp.multiply(gradient, gradient, out=self._scratch), out=norm)
+        xp.sqrt(norm, out=norm)
+        xp.maximum(norm, limit, out=norm)
+        return xp.divide(limit, norm, out=norm)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: `theta -= lr · g`."""
+
+    def _update(self, theta: Array, gradient: Array, lr: float) -> None:
+        theta -= self.xp.multiply(gradient, lr, out=self._scratch)
+
+
+class Momentum(Optimizer):
+    """Gradient descent with momentum: `v = momentum · v + g; theta -= lr · v`, as PyTorch's SGD has it.
+
+    At a constant rate it equals the classical form `v = momentum · v - lr · g; theta += v` (Polyak 1964;
+    Sutskever et al. 2013, equations 1 and 2). Where the rate changes, here it acts at once on the whole step,
+    there only on the new gradient's share of it.
+    """
+
+    @validated
+    def __init__(
+        self,
+        lr: PositiveFloat = 0.01,
+        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9,
+        weight_decay: NonNegativeFloat = 0.0,
+        decay_biases: bool = False,
+        clip_norm: PositiveFloat | None = None,
+    ) -> None:
+        super().__init__(lr, weight_decay, decay_biases, clip_norm)
+        self.momentum = momentum
+
+    def bind(self, theta: Array, decays: npt.NDArray[np.bool_], backend: Backend) -> None:
+        """Allocate what every optimizer needs, and the velocity."""
+        super().bind(theta, decays, backend)
+        self._velocity = self.xp.zeros_like(theta)
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The vector `velocity`, as long as theta."""
+        return {"velocity": self._velocity}
+
+    def _update(self, theta: Array, gradient: Array, lr: float) -> None:
+        self._accelerate(gradient)
+        theta -= self.xp.multiply(self._velocity, lr, out=self._scratch)
+
+    def _accelerate(self, gradient: Array) -> None:
+        self._velocity *= self.momentum
+        self._velocity += gradient
+
+
+class Nesterov(Momentum):
+    """Nesterov's accelerated gradient: `v = momentum · v + g; theta -= lr · (g + momentum · v)`.
+
+    PyTorch's form, in which theta is the point where the gradient is taken. At a constant rate it equals
+    Sutskever et al. 2013, equations 3 and 4 (Nesterov 1983), with their look-ahead point as theta.
+    """
+
+    def _update(self, theta: Array, gradient: Array, lr: float) -> None:
+        self._accelerate(gradient)
+        ahead = self.xp.multiply(self._velocity, self.momentum, out=self._scratch)
+        ahead += gradient
+        ahead *= lr
+        theta -= ahead

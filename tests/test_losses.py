@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from scipy.special import log_softmax, softmax
+
+from lenet.losses import CrossEntropyLoss
+from tests.helpers import backend, finite_difference
+
+
+def test_forward_is_the_negative_log_softmax_of_the_label():
+    logits = np.random.default_rng(0).normal(size=(5, 4)) * 3
+    labels = np.array([0, 3, 1, 1, 2])
+    expected = -log_softmax(logits, axis=1)[np.arange(5), labels]
+    np.testing.assert_allclose(CrossEntropyLoss(backend()).forward(logits, labels), expected, rtol=1e-12)
+
+
+def test_backward_is_the_gradient_of_the_scaled_sum():
+    logits = np.random.default_rng(0).normal(size=(5, 4))
+    labels = np.array([0, 3, 1, 1, 2])
+    loss = CrossEntropyLoss(backend())
+    expected = finite_difference(lambda: float(loss.forward(logits, labels).sum()) / 5, logits)
+    loss.forward(logits, labels)
+    np.testing.assert_allclose(loss.backward(1 / 5), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logits_of_ten_thousand_neither_overflow_nor_lose_the_loss(dtype):
+    logits = np.array([[1e4, -1e4, 0], [-1e4, 1e4, 0], [1e4, 1e4, 1e4]], dtype)
+    loss = CrossEntropyLoss(backend(dtype))
+    with np.errstate(all="raise", under="ignore"):
+        losses = loss.forward(logits, np.array([0, 0, 1]))
+        gradient = loss.backward(1.0)
+    np.testing.assert_allclose(losses, [0, 2e4, np.log(3)], rtol=1e-6)
+    np.testing.assert_allclose(gradient, [[0, 0, 0], [-1, 1, 0], [1 / 3, -2 / 3, 1 / 3]], atol=1e-6)
+    assert losses.dtype == gradient.dtype == dtype
+
+
+def test_probabilities_are_the_softmax():
+    logits = np.random.default_rng(0).normal(size=(3, 4))
+    loss = CrossEntropyLoss(backend())
+    loss.forward(logits, np.array([0, 1, 2]))
+    np.testing.assert_allclose(loss.probabilities, softmax(logits, axis=1), rtol=1e-12)
+
+
+def test_the_logits_are_not_changed():
+    logits = np.random.default_rng(0).normal(size=(3, 4))
+    before = logits.copy()
+    loss = CrossEntropyLoss(backend())
+    loss.forward(logits, np.array([0, 1, 2]))
+    loss.backward(1.0)
+    np.testing.assert_array_equal(logits, before)
