@@ -1,0 +1,19 @@
+"""Data: sources that find, download, check and read images, and the data set they return."""
+
+from lenet.data.dataset import Dataset, split_classes
+from lenet.data.scaling import scaling
+from lenet.data.sources import DataSource, FashionMnist, Idx, ImageFolder, Kmnist, Mnist, Mnist5k, Npz
+
+__all__ = [
+    "DataSource",
+    "Dataset",
+    "FashionMnist",
+    "Idx",
+    "ImageFolder",
+    "Kmnist",
+    "Mnist",
+    "Mnist5k",
+    "Npz",
+    "scaling",
+    "split_classes",
+]

@@ -1,0 +1,41 @@
+"""Images on the device, gathered into batches."""
+
+import numpy as np
+import numpy.typing as npt
+
+from lenet.backend import Array, Backend
+from lenet.memory import Workspace, logical
+
+
+class ImageTable:
+    """Images `(N, C, H, W)` uint8 and labels `(N,)`, uploaded once; a batch is gathered and scaled on the device.
+
+    The network's input is `(pixel - shift) / scale`.
+    """
+
+    def __init__(
+        self,
+        images: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.integer],
+        shift: float,
+        scale: float,
+        backend: Backend,
+    ) -> None:
+        count, self.channels, self.height, self.width = images.shape
+        # One image a row, pixels in the order in which the layers keep them.
+        self._pixels = backend.array(images.transpose(0, 2, 1, 3).reshape(count, -1))
+        self._labels = backend.array(labels)
+        self.shift = shift
+        self.scale = scale
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def batch(self, indices: Array, workspace: Workspace) -> tuple[Array, Array]:
+        """Return the images at `indices` `(n,)` as network input `(n, C, H, W)`, and their labels `(n,)`."""
+        pixels = workspace.array("images", (self._pixels.shape[1], len(indices)))
+        pixels[...] = self._pixels[indices].T
+        pixels -= self.shift
+        pixels *= 1 / self.scale
+        rows = pixels.reshape(self.height, self.channels, self.width, len(indices))
+        return logical(rows), self._labels[indices]

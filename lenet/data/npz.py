@@ -1,0 +1,66 @@
+"""Reading an .npz file that may come from anywhere: no pickles, and no memory on a header's word.
+
+`np.load` allocates what an array's header claims before it has seen a value, so each array is read here: its
+header is held against the length of its entry in the zip file first.
+"""
+
+import math
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lenet.data.dataset import MAX_BYTES
+from lenet.errors import UserError
+
+MAX_DEFLATE_RATIO = 1032
+MAX_ENTRIES = 1000
+
+
+def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.integer[Any]]]:
+    """Read the arrays called `names` that the .npz file holds, all of integers; others are not looked at.
+
+    Raises `UserError` for a file that is no .npz file, is damaged, or claims more than `MAX_BYTES` in an
+    array.
+    """
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: found no such file; accepted: an .npz file.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()[:MAX_ENTRIES]}
+            return {name: _read_array(archive, entries[name], path) for name in names if name in entries}
+    except UserError:
+        raise
+    except OSError as fault:
+        raise UserError(f"{path}: cannot be read ({fault.strerror or fault}).") from fault
+    except Exception as fault:
+        # Of damaged bytes, zipfile, zlib and NumPy's header parser raise a dozen unrelated types.
+        reason = f"{type(fault).__name__}: {fault}".rstrip(": ")
+        raise UserError(f"{path}: not an .npz file, or damaged ({reason}); accepted: what np.savez writes.") from fault
+
+
+def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> npt.NDArray[np.integer[Any]]:
+    where = f"{path}: array {entry.filename.removesuffix('.npy')!r}"
+    if entry.file_size > min(MAX_BYTES, entry.compress_size * MAX_DEFLATE_RATIO):
+        raise UserError(
+            f"{where} claims {entry.file_size} bytes; accepted: at most {MAX_BYTES}, and what the file can hold."
+        )
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise UserError(f"{where} is of .npy version {version}; accepted: (1, 0) and (2, 0).")
+        if dtype.kind not in "iu":
+            raise UserError(f"{where} is of type {dtype}; accepted: integers (images uint8 or 0 to 255).")
+        if any(side < 0 for side in shape):
+            raise UserError(f"{where} claims the shape {shape}; accepted: sides of at least 0.")
+        values = stream.read()  # never more than `file_size`
+    if len(values) != math.prod(shape) * dtype.itemsize:
+        raise UserError(f"{where} claims {dtype}{shape} but holds {len(values)} bytes.")
+    return np.frombuffer(values, dtype).reshape(shape, order="F" if fortran_order else "C")
