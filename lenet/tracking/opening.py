@@ -1,0 +1,135 @@
+"""Opening a store: quietly, without waiting for minutes, and safely beside other processes."""
+
+import hashlib
+import logging
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy
+from filelock import FileLock
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.tracking import MlflowClient
+
+from lenet.errors import UserError
+from lenet.tracking.address import SERVERS, mask, sqlite_path
+from lenet.tracking.run import defaults, reason
+
+# MLflow itself tries for minutes where nothing answers: 7 times a server, 10 times a database.
+CONTACT_SECONDS = 5
+CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(CONTACT_SECONDS)}
+TURN_SECONDS = 120.0
+
+
+def open_store(uri: str, experiment: str) -> tuple[MlflowClient, str]:
+    """Open the store at `uri`, making it and the experiment if need be: a client, the experiment's id.
+
+    Raises UserError with the masked address and the reason.
+    """
+    try:
+        with _quiet(), defaults(CONTACT):
+            path = sqlite_path(uri)
+            if path:
+                return _open_sqlite(uri, path, experiment)
+            if not uri.startswith(SERVERS):
+                _contact(uri)
+            client = MlflowClient(uri)
+            return client, _experiment_id(client, experiment)
+    except (MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError, ImportError) as error:
+        # `from None`: the original's text can hold the address with its password.
+        raise UserError(f"tracking.uri: the store `{mask(uri)}` cannot be opened: {reason(error)}") from None
+
+
+def _open_sqlite(uri: str, path: Path, experiment: str) -> tuple[MlflowClient, str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for place in (path.parent, path):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise PermissionError(f"{place} is not writable")
+    # Relative to nothing: MLflow's own default would be ./mlruns of whoever opens the store first.
+    artifacts = str(path.parent / "mlruns")
+    with _turn(path):
+        if not path.exists():
+            _create(path, artifacts)
+        _contact(uri)
+        experiment_id = _experiment_id(_sqlite_store(uri, artifacts), experiment)
+    return MlflowClient(uri), experiment_id
+
+
+def _create(path: Path, artifacts: str) -> None:
+    """Make an empty store.
+
+    MLflow's first migration fails if two processes run it at once, and leaves a broken store behind if it is
+    killed. So it runs on another name, and the store appears finished or not at all. Until then nothing of it
+    needs to be safe on disk, which spares hundreds of waits for the disk.
+    """
+    unfinished = path.with_name(f".{path.name}.new")
+    for left in (unfinished, unfinished.with_name(unfinished.name + "-journal")):
+        left.unlink(missing_ok=True)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _do_not_wait_for_the_disk)
+    try:
+        _sqlite_store(f"sqlite:///{unfinished}", artifacts).engine.dispose()
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", _do_not_wait_for_the_disk)
+    with open(unfinished, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+
+
+def _do_not_wait_for_the_disk(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+def _sqlite_store(uri: str, artifacts: str) -> SqlAlchemyStore:
+    return SqlAlchemyStore(uri, artifacts)  # type: ignore[no-untyped-call]
+
+
+def _contact(uri: str) -> None:
+    """Raise at once what MLflow would repeat for minutes: no driver, no answer, no database."""
+    patience = {} if uri.startswith(("sqlite", "mssql")) else {"connect_timeout": CONTACT_SECONDS}
+    engine = sqlalchemy.create_engine(uri, connect_args=patience)
+    try:
+        sqlalchemy.inspect(engine).get_table_names()
+    finally:
+        engine.dispose()
+
+
+def _experiment_id(store: MlflowClient | SqlAlchemyStore, name: str) -> str:
+    found = store.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(store.create_experiment(name))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = store.get_experiment_by_name(name)  # another process was faster
+    if found is None or found.lifecycle_stage != "active":
+        raise UserError(
+            f"tracking.experiment: `{name}` was deleted from this store. Restore it "
+            f"(`mlflow experiments restore --experiment-id {found.experiment_id if found else 'ID'}`) "
+            "or choose another name."
+        )
+    return str(found.experiment_id)
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    """Let one process of this user at a time past; the lock lies in the folder for temporary files."""
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    with FileLock(Path(tempfile.gettempdir(), f"lenet-{user}-{name}.lock"), timeout=TURN_SECONDS):
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's and Alembic's log lines off the terminal; a failure arrives as an exception anyway."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,132 @@
+"""Opening a store safely, starting runs in it, and reading them back."""
+
+import getpass
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lenet.tracking import process
+from lenet.tracking.opening import open_store
+from lenet.tracking.run import TAG_LENGTH, Run, as_text, translated
+
+Kind = Literal["run", "job", "sweep"]
+KIND = "lenet.kind"
+PARENT = "mlflow.parentRunId"
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as the store has it; times in seconds since the epoch, `metrics` the last value of each."""
+
+    id: str
+    name: str
+    status: str
+    start: float
+    end: float | None
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+class Store:
+    """The runs of one experiment in the store at `uri` (an address as `tracking_uri` returns it).
+
+    The experiment and, for an SQLite file, the store are made if they do not exist; any number of processes
+    may do so at once. A new SQLite store keeps artifacts under `mlruns/` beside it. Raises UserError, naming
+    the address, where the store cannot be opened.
+    """
+
+    def __init__(self, uri: str, experiment: str) -> None:
+        self.uri = uri
+        self._client, self.experiment_id = open_store(uri, experiment)
+
+    def start_run(
+        self,
+        name: str | None,
+        *,
+        kind: Kind = "run",
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+        dataset: tuple[str, str, str] | None = None,
+        parent: str | None = None,
+        commit: str | None = None,
+    ) -> Run:
+        """Start a run and record what is known of it before it works.
+
+        `dataset` is (name, digest, source), `parent` the id of the sweep's run, `commit` the code's git
+        commit. `tags` are added to MLflow's own (user, source, …) and the process's identity, and win over
+        them. If anything fails, the run that was begun is closed as FAILED (KILLED on an interrupt).
+        """
+        known = {
+            "mlflow.user": _user(),
+            "mlflow.source.name": _source(),
+            "mlflow.source.type": "LOCAL",
+            KIND: kind,
+            **process.identity(),
+            **({"mlflow.source.git.commit": commit} if commit else {}),
+            **({PARENT: parent} if parent else {}),
+            **(tags or {}),
+        }
+        with translated():
+            texts = {key: as_text(value, TAG_LENGTH) for key, value in known.items()}
+            info = self._client.create_run(self.experiment_id, tags=texts, run_name=name).info
+        run = Run(self._client, info.run_id, info.run_name, info.artifact_uri)
+        try:
+            run.log_params(params or {})
+            if dataset:
+                run.log_dataset(*dataset)
+        except BaseException as error:
+            run.close("FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
+        return run
+
+    def children(self, parent_id: str) -> list[RunRecord]:
+        """Return the runs whose parent is `parent_id`, in the order in which they were started."""
+        records: list[RunRecord] = []
+        token = None
+        while True:
+            with translated():
+                page = self._client.search_runs(
+                    [self.experiment_id],
+                    filter_string=f"tags.`{PARENT}` = '{parent_id}'",
+                    max_results=PAGE,
+                    order_by=["attributes.start_time ASC"],
+                    page_token=token,
+                )
+            records += [_record(run) for run in page]
+            token = page.token
+            if not token:
+                return records
+
+
+def _record(run: Any) -> RunRecord:
+    return RunRecord(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        status=run.info.status,
+        start=run.info.start_time / 1000,
+        end=run.info.end_time / 1000 if run.info.end_time else None,
+        params=run.data.params,
+        metrics={key: _infinite(value) for key, value in run.data.metrics.items()},
+        tags=run.data.tags,
+    )
+
+
+def _infinite(value: float) -> float:
+    # MLflow's databases have no infinity and keep the largest float for it.
+    return math.copysign(math.inf, value) if abs(value) == sys.float_info.max else value
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user can be a number without a name
+        return "unknown"
+
+
+def _source() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {spec.name.removesuffix('.__main__')}" if spec else sys.argv[0]
