@@ -1,0 +1,114 @@
+"""From a composed configuration to checked parts: the only place that knows the keys and what they make.
+
+`build` constructs everything that needs neither data nor hardware, so every name, type and range is checked before
+anything is done. What is wrong ends in one `UserError` that names the key, what was found and what is accepted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lenet.backend import BackendSettings
+from lenet.construct import call, make
+from lenet.data import DataSource
+from lenet.errors import UserError, did_you_mean
+from lenet.initializers import Initializer
+from lenet.layers import Layer
+from lenet.optimizers import Optimizer
+from lenet.schedules import Schedule
+from lenet.training.settings import TrainerSettings
+from lenet.validation import NonNegativeInt, validated
+
+KEYS = ("seed", "network", "optimizer", "schedule", "data", "trainer", "backend", "tracking", "sweep")
+"""What a configuration has at the top."""
+
+
+class TrackingSettings:
+    """Where runs are recorded: the store's address (None: found as MLflow finds it) and the experiment's name."""
+
+    @validated
+    def __init__(self, uri: str | None, experiment: str) -> None:
+        self.uri = uri
+        self.experiment = experiment
+
+
+class SweepSettings:
+    """Where a run stands in a sweep: its parent run and the keys that differ between the jobs."""
+
+    @validated
+    def __init__(self, resume: str | None = None, parent: str | None = None, keys: tuple[str, ...] = ()) -> None:
+        self.resume = resume
+        self.parent = parent
+        self.keys = keys
+
+
+class NetworkSettings:
+    """A network before its shapes are known. `activation` and `pooling` serve the layers by interpolation."""
+
+    @validated
+    def __init__(
+        self,
+        layers: Annotated[list[dict[str, Any]], Field(min_length=1)],
+        initializer: Initializer = "he_normal",
+        activation: Literal["relu", "tanh", "sigmoid", "scaled_tanh"] | None = None,
+        pooling: Literal["avg", "max"] | None = None,
+    ) -> None:
+        self.specifications = layers
+        self.initializer = initializer
+        self.layers(classes=2)  # names, types and ranges of every layer are checked here
+
+    def layers(self, classes: int) -> list[Layer]:
+        """Return fresh layers; an argument that says `classes` becomes the data's number of classes."""
+        layers = []
+        for index, specification in enumerate(self.specifications):
+            arguments = {key: classes if value == "classes" else value for key, value in specification.items()}
+            name = str(arguments.pop("name", ""))  # any layer can be named, whatever its constructor takes
+            layers.append(make(arguments, f"network.layers[{index}]", Layer))
+            layers[-1].name = name
+        return layers
+
+
+@validated
+def _seed(seed: NonNegativeInt) -> int:
+    return seed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, checked and ready to start. `config` is the configuration it was built from."""
+
+    seed: int
+    network: NetworkSettings
+    optimizer: Optimizer
+    schedule: Schedule
+    data: DataSource
+    trainer: TrainerSettings
+    backend: BackendSettings
+    tracking: TrackingSettings
+    sweep: SweepSettings
+    config: Mapping[str, Any]
+
+
+def build(config: Mapping[str, Any]) -> Plan:
+    """Return the plan of a run from a composed, resolved configuration; raise `UserError` if any of it is wrong."""
+    for key in config:
+        if key not in KEYS:
+            raise UserError(f"Unknown key `{key}`.{did_you_mean(key, KEYS)} Accepted at the top: {', '.join(KEYS)}.")
+    for key in KEYS:
+        if config.get(key) is None:
+            raise UserError(f"`{key}` is missing from the configuration; `--help` lists what it may be.")
+    network = dict(config["network"])
+    return Plan(
+        seed=call(_seed, {"seed": config["seed"]}, ""),
+        network=call(NetworkSettings, network, "network"),
+        optimizer=make(config["optimizer"], "optimizer", Optimizer),
+        schedule=make(config["schedule"], "schedule", Schedule),
+        data=make(config["data"], "data", DataSource),
+        trainer=call(TrainerSettings, config["trainer"], "trainer"),
+        backend=call(BackendSettings, config["backend"], "backend"),
+        tracking=call(TrackingSettings, config["tracking"], "tracking"),
+        sweep=call(SweepSettings, config.get("sweep", {}), "sweep"),
+        config={key: value for key, value in config.items() if key != "sweep"},
+    )

@@ -1,0 +1,89 @@
+"""Making a part from the node of a configuration that describes it, and saying what is wrong with the node."""
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from hydra.utils import get_object
+from pydantic import ValidationError
+
+from lenet.errors import UserError, did_you_mean
+
+Part = TypeVar("Part")
+VAR_KEYWORD = inspect.Parameter.VAR_KEYWORD
+
+
+def make(node: Any, key: str, kind: type[Part]) -> Part:
+    """Return the object that `node`, a mapping with `_target_` and arguments, describes; it must be a `kind`."""
+    if not isinstance(node, Mapping) or not isinstance(node.get("_target_"), str):
+        raise UserError(
+            f"`{key}` is {node!r}; it needs a mapping with `_target_`, the import path of a {kind.__name__}."
+        )
+    arguments = {name: value for name, value in node.items() if name != "_target_"}
+    part = call(_resolve(node["_target_"], key, kind), arguments, key)
+    if not isinstance(part, kind):
+        raise UserError(f"`{key}._target_` is {node['_target_']!r}, which makes no {kind.__name__} but {part!r}.")
+    return part
+
+
+def call(function: Callable[..., Part], arguments: Mapping[str, Any], key: str) -> Part:
+    """Call `function`, and turn what it finds wrong with its arguments into a `UserError` that names the key."""
+    parameters = inspect.signature(function).parameters
+    accepted = [name for name, parameter in parameters.items() if parameter.kind is not VAR_KEYWORD]
+    for name in arguments:
+        if name not in accepted and len(accepted) == len(parameters):
+            raise UserError(
+                f"Unknown key `{_join(key, name)}`.{did_you_mean(name, accepted)} "
+                f"Accepted: {', '.join(accepted) or 'none'}."
+            )
+    try:
+        return function(**arguments)
+    except ValidationError as error:
+        raise UserError(_explain(error, key)) from error
+    except (TypeError, ValueError) as error:
+        raise UserError(f"`{key}`: {error}.") from error
+
+
+def _resolve(path: str, key: str, kind: type) -> Callable[..., Any]:
+    try:
+        target = get_object(path)
+    except Exception as error:  # importing the user's own module may raise anything
+        raise UserError(
+            f"`{key}._target_` is {path!r}, which cannot be imported ({error}).{_nearest(path)} "
+            f"It must be the import path of a {kind.__name__} class."
+        ) from error
+    if not callable(target):
+        raise UserError(f"`{key}._target_` is {path!r}, which is not a class or function but {target!r}.")
+    return target  # type: ignore[no-any-return]
+
+
+def _nearest(path: str) -> str:
+    """Suggest the name in an already imported module that is nearest to the last part of `path`."""
+    home, _, name = path.rpartition(".")
+    return did_you_mean(name, dir(sys.modules[home])) if home in sys.modules else ""
+
+
+def _explain(error: ValidationError, key: str) -> str:
+    """Say for every argument that is wrong what was found and what is accepted."""
+    problems: dict[str, tuple[Any, list[str]]] = {}
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        message = problem["msg"][0].lower() + problem["msg"][1:]
+        if problem["type"] == "value_error":
+            return f"`{key}`: {problem['ctx']['error']}."
+        if problem["type"] == "literal_error":
+            options = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+            message += f".{did_you_mean(str(problem['input']), options)}".rstrip(".")
+        problems.setdefault(name, (problem["input"], []))[1].append(message)
+    lines = []
+    for name, (found, messages) in problems.items():
+        full = _join(key, name)
+        missing = any("missing" in message for message in messages)
+        lines.append(f"`{full}` is missing." if missing else f"`{full}` is {found!r}: {' or '.join(messages)}.")
+    return "\n".join(lines).replace("..", ".").replace("?.", "?")
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key and name else key or name

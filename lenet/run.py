@@ -1,0 +1,41 @@
+"""`python -m lenet.run [key=value …] [-m]`: one run, or a sweep."""
+
+import sys
+from collections.abc import Sequence
+
+from lenet.command import DONE, FAILED, INTERRUPTED, run_command
+from lenet.config import CommandLine, launch, read
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for and return the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    return run_command(lambda: _main(read(given)))
+
+
+def _main(command: CommandLine) -> int:
+    if not command.is_run:
+        launch(command.arguments, lambda config: None)
+        return DONE
+    # Only now: NumPy and, once everything is checked, MLflow take their time to import.
+    from lenet.build import build
+
+    plans = [build(job.config) for job in command.jobs]
+
+    from lenet.experiment import RunFailed, execute
+    from lenet.signals import Interrupted
+    from lenet.sweep import run_sweep
+
+    if command.is_sweep:
+        return DONE if run_sweep(command, plans) else FAILED
+    try:
+        execute(plans[0], command.jobs[0].overrides)
+    except RunFailed:
+        return FAILED
+    except Interrupted:
+        return INTERRUPTED
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

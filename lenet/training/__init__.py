@@ -1,0 +1,1 @@
+"""Training: the loop, the computation of a step, and what is kept."""

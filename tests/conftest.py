@@ -1,0 +1,67 @@
+"""What tests that run the program share: a folder with an empty store and small data, and readers of runs."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenet.tracking.store import Store
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated, empty store's database: a migration takes seconds, and so is done once."""
+    folder = tmp_path_factory.mktemp("migrated")
+    Store(f"sqlite:///{folder / 'mlflow.db'}", "unused")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Work in an empty folder with an empty store and `digits.npz`: 120 images of 16×16 in three classes."""
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    save_digits(tmp_path / "digits.npz")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("LENET_DATA", raising=False)
+    return tmp_path
+
+
+def save_digits(path: Path, count: int = 120) -> None:
+    """Save images whose class is the third of the height in which a bright bar lies, in noise."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(count) % 3
+    images = generator.integers(0, 80, (count, 16, 16))
+    for image, label in zip(images, labels, strict=True):
+        image[label * 5 : label * 5 + 4] += 150
+    np.savez(path, images=images.astype(np.uint8), labels=labels)
+
+
+SMALL = ("data=npz", "data.images=digits.npz", "backend=numpy", "trainer.epochs=3", "trainer.batch_size=16")
+"""A run of a blink on `digits.npz`."""
+
+
+@pytest.fixture
+def records(workplace: Path) -> Callable[[], list]:
+    """Return what reads all runs of the store in the folder, the latest first."""
+    from mlflow import MlflowClient
+
+    def read() -> list:
+        client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+        experiment = client.get_experiment_by_name("lenet")
+        return client.search_runs([experiment.experiment_id]) if experiment else []
+
+    return read
+
+
+def artifacts(run: object) -> Path:
+    """Return the folder of a run's artifacts."""
+    return Path(str(run.info.artifact_uri).removeprefix("file://"))  # type: ignore[attr-defined]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for a child process of a test."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1"}

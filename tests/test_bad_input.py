@@ -1,0 +1,92 @@
+"""What is wrong ends in exit code 2 and one message that names it, before anything is done."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lenet.run import main
+
+WRONG = [
+    # arguments, what the message says
+    (["optimizer.lrr=0.1"], r"`optimizer\.lrr`.*Did you mean `optimizer\.lr`\?"),
+    (["optimiser.lr=0.1"], r"`optimiser\.lr`.*Did you mean `optimizer\.lr`\?"),
+    (["optimizr=sgd"], r"`optimizr`.*Did you mean `optimizer`\?"),
+    (
+        ["optimizer=momentun"],
+        r"`optimizer=momentun`.*Did you mean `momentum`\? Accepted: momentum, nesterov, sgd",
+    ),
+    (["optimizer.lr=abc"], r"`optimizer\.lr` is 'abc'.*number"),
+    (["optimizer.lr=0"], r"`optimizer\.lr` is 0.*greater than 0"),
+    (["optimizer.lr=-0.1"], r"`optimizer\.lr` is -0\.1.*greater than 0"),
+    (["optimizer.lr=nan"], r"`optimizer\.lr` is nan"),
+    (["optimizer.lr=inf"], r"`optimizer\.lr` is inf.*finite"),
+    (["optimizer.lr=null"], r"`optimizer\.lr` is None.*number"),
+    (["optimizer.momentum=1"], r"`optimizer\.momentum` is 1.*less than 1"),
+    (["+optimizer.nesterov=true"], r"`optimizer\.nesterov`.*Accepted: .*momentum"),
+    (["optimizer.lr=0.1,0.2"], r"`optimizer\.lr` is given several values: add -m"),
+    (["optimizer._target_=lenet.optimizers.Momentun"], r"`optimizer\._target_`.*Did you mean `Momentum`\?"),
+    (["optimizer._target_=lenet.layers.ReLU", "~optimizer.lr"], r"`optimizer"),
+    (["schedule=cosin"], r"`schedule=cosin`.*Did you mean `cosine`\?"),
+    (["schedule=step", "schedule.gamma=2"], r"`schedule\.gamma` is 2"),
+    (["network.activation=rellu"], r"`network\.activation` is 'rellu'.*Did you mean `relu`\?"),
+    (["network.pooling=mean"], r"`network\.pooling` is 'mean'.*'avg' or 'max'"),
+    (["network.initializer=he"], r"`network\.initializer` is 'he'.*he_normal"),
+    (["network.layers.0.chanels=3"], r"`network\.layers\.0\.chanels`|`network\.layers\[0\]\.chanels`"),
+    (["network.layers.0.channels=0"], r"`network\.layers\[0\]\.channels` is 0"),
+    (["network.layers.3.kernel_size=20"], r"`conv2`.*20×20.*\(6, 14, 14\)"),
+    (
+        ["network.layers.0._target_=lenet.layers.Conv3d"],
+        r"`network\.layers\[0\]\._target_`.*Did you mean `Conv2d`\?",
+    ),
+    (["network.layers.0._target_=nowhere.Layer"], r"'nowhere\.Layer'.*cannot be imported"),
+    (["network.layers=[]"], r"`network\.layers`"),
+    (["network.layers.11.features=9"], r"`linear3` puts out shape \(9,\).*10 classes"),
+    (["trainer.epochs=0"], r"`trainer\.epochs` is 0.*greater than or equal to 1"),
+    (["trainer.epochs=1.5"], r"`trainer\.epochs` is 1\.5.*integer"),
+    (["trainer.batch_size=-1"], r"`trainer\.batch_size` is -1"),
+    (["trainer.sampler=shufle"], r"`trainer\.sampler` is 'shufle'.*Did you mean `shuffle`\?"),
+    (["trainer.checkpoint_every=soon"], r"checkpoint_every.*'soon'.*epochs.*seconds"),
+    (["trainer.early_stopping=0"], r"`trainer\.early_stopping` is 0"),
+    (["trainer.figures=some"], r"`trainer\.figures` is 'some'.*'basic', 'all' or 'none'"),
+    (["backend=cupy"], r"backend=cupy cannot be had: .*CuPy is not installed"),
+    (["backend=torch"], r"`backend=torch`.*Accepted: auto, cupy, numpy"),
+    (["backend.dtype=float16"], r"`backend\.dtype` is 'float16'.*'float32' or 'float64'"),
+    (["backend.threads=0"], r"`backend\.threads` is 0"),
+    (["data=mnist5k"], r"`data=mnist5k`.*Did you mean `mnist_5k`\?"),
+    (["data.validation=1.5"], r"`data\.validation` is 1\.5"),
+    (["data.validation=reprt"], r"`data\.validation` is 'reprt'.*'report'"),
+    (["data=mnist", "data.root=no/such/folder"], r"no/such/folder"),
+    (["data=npz"], r"`data\.images` must be given"),
+    (["data=npz", "data.images=missing.npz"], r"missing\.npz"),
+    (["data=idx", "data.root=."], r"train-images-idx3-ubyte"),
+    (["seed=-1"], r"`seed` is -1"),
+    (["seed=${nothing}"], r"nothing"),
+    (["tracking.uri=somewhere"], r"tracking\.uri: `somewhere`.*Accepted: `sqlite:///"),
+    (["tracking.uri=sqlit:///x.db"], r"tracking\.uri: `sqlit:///x\.db`"),
+    (["experiment=report_regim"], r"`experiment=report_regim`.*Did you mean `report_regime`\?"),
+    (["+colour=red"], r"Unknown key `colour`"),
+    (["~optimizer"], r"`optimizer` is missing"),
+    (["hydra/launcher=jobs"], r"`hydra/launcher=jobs`"),
+    (["=3"], r"Cannot read `=3`"),
+    (["lr"], r"Cannot read `lr`"),
+    (["--config-dir", "no/such/dir"], r"--config-dir is 'no/such/dir'"),
+    (["optimizer.lrr=0.1", "--cfg", "job"], r"`optimizer\.lrr`.*Did you mean"),
+    # In a sweep one wrong value stops everything before the first job.
+    (["optimizer.lr=0.01,abc", "-m"], r"`optimizer\.lr` is 'abc'"),
+    (["optimizer=sgd,adamm", "-m"], r"`optimizer=adamm`"),
+    (["seed=0,1", "trainer.epoch=2", "-m"], r"`trainer\.epoch`.*Did you mean `trainer\.epochs`\?"),
+    (["network.activation=relu,tahn", "-m"], r"`network\.activation` is 'tahn'.*Did you mean `tanh`\?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
+def test_what_is_wrong_is_named_and_nothing_is_left(arguments, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LENET_DATA", raising=False)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert re.search(says, said, re.DOTALL), said
+    assert "Traceback" not in said
+    assert len(said) < 1500
+    assert not list(Path().iterdir())

@@ -1,0 +1,256 @@
+"""One run, through the command: what it records, that it repeats, and how it ends."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from lenet import checkpoint
+from lenet.run import main
+from tests.conftest import SMALL, artifacts, environment, save_digits
+
+EPOCH_METRICS = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "samples_per_second"}
+FINAL_METRICS = {"test/loss", "test/accuracy", "best/val_accuracy"}
+ARTIFACTS = {
+    "config/config.yaml",
+    "config/overrides.yaml",
+    "checkpoints/last.npz",
+    "checkpoints/best.npz",
+    "figures/curves.png",
+    "figures/confusion_matrix.png",
+    "figures/filters.png",
+    "figures/mistakes.png",
+    "environment.json",
+    "log.txt",
+}
+
+
+def files(run):
+    return {str(p.relative_to(artifacts(run))) for p in artifacts(run).rglob("*") if p.is_file()}
+
+
+def histories(workplace, run):
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    return {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
+
+
+def weights(run, name="last"):
+    arrays = checkpoint.load(artifacts(run) / f"checkpoints/{name}.npz").arrays
+    return {key: array for key, array in arrays.items() if key.startswith("param/")}
+
+
+def assert_same_weights(first, second):
+    assert weights(first).keys() == weights(second).keys()
+    for key, array in weights(first).items():
+        np.testing.assert_array_equal(array, weights(second)[key], err_msg=key)
+
+
+def test_a_run_records_everything_the_contract_names(workplace, records):
+    assert main([*SMALL, "optimizer.lr=0.02"]) == 0
+    (run,) = records()
+    assert run.info.status == "FINISHED"
+    assert files(run) == ARTIFACTS
+    points = histories(workplace, run)
+    assert points.keys() == EPOCH_METRICS | FINAL_METRICS
+    assert all([p.step for p in points[key]] == [1, 2, 3] for key in EPOCH_METRICS)
+    assert all(len(points[key]) == 1 for key in FINAL_METRICS)
+    assert [p.value for p in points["lr"]] == [0.02] * 3
+    assert run.data.metrics["best/val_accuracy"] == max(p.value for p in points["val/accuracy"])
+    assert run.data.metrics["test/accuracy"] > 0.9
+    params = run.data.params
+    assert (params["optimizer.lr"], params["network.activation"], params["seed"]) == ("0.02", "relu", "0")
+    assert params["network.layers.0.channels"] == "6"
+    assert not any(key.startswith(("sweep", "hydra")) for key in params)
+    assert run.inputs.dataset_inputs[0].dataset.name == "digits"
+    config = yaml.safe_load((artifacts(run) / "config/config.yaml").read_text())
+    assert config["optimizer"]["lr"] == 0.02
+    assert yaml.safe_load((artifacts(run) / "config/overrides.yaml").read_text()) == [
+        *SMALL,
+        "optimizer.lr=0.02",
+    ]
+    surroundings = json.loads((artifacts(run) / "environment.json").read_text())
+    assert surroundings["packages"]["numpy"] == np.__version__
+    assert set(workplace.iterdir()) == {workplace / name for name in ("mlflow.db", "mlruns", "digits.npz")}
+
+
+def test_a_checkpoint_holds_weights_velocity_and_how_to_use_them(workplace, records):
+    assert main(SMALL) == 0
+    (run,) = records()
+    last = checkpoint.load(artifacts(run) / "checkpoints/last.npz")
+    assert last.arrays["param/conv1/weight"].shape == (6, 1, 5, 5)
+    assert last.arrays["velocity/linear3/weight"].shape == (84, 3)
+    assert last.meta["epoch"] == 3
+    assert last.meta["step"] == 18
+    assert len(last.meta["history"]) == 3
+    assert last.meta["classes"] == ["0", "1", "2"]
+    assert last.meta["config"]["seed"] == 0
+
+
+def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(workplace, records):
+    for threads in (1, 2, 3):
+        assert main([*SMALL, "trainer.batch_size=80", "trainer.figures=none", f"backend.threads={threads}"]) == 0
+    third, second, first = records()
+    timed = {"samples_per_second"}
+    for other in (second, third):
+        assert_same_weights(first, other)
+        assert {k: v for k, v in first.data.metrics.items() if k not in timed} == {
+            k: v for k, v in other.data.metrics.items() if k not in timed
+        }
+
+
+def test_another_seed_gives_other_weights(workplace, records):
+    for seed in (0, 1):
+        assert main([*SMALL, "trainer.figures=none", f"seed={seed}"]) == 0
+    second, first = records()
+    assert not np.array_equal(weights(first)["param/conv1/weight"], weights(second)["param/conv1/weight"])
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e30])
+def test_divergence_ends_early_as_a_result(rate, workplace, records):
+    assert main([*SMALL, f"optimizer.lr={rate}", "trainer.epochs=5"]) == 0
+    (run,) = records()
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["diverged"] == "true"
+    last = checkpoint.load(artifacts(run) / "checkpoints/last.npz")
+    assert all(np.isfinite(array).all() for array in last.arrays.values())
+    assert len(histories(workplace, run)["train/loss"]) < 5
+    assert np.isfinite(run.data.metrics["test/loss"])
+    assert "figures/curves.png" in files(run)
+
+
+def test_early_stopping_waits_for_its_patience_and_keeps_the_best(workplace, records):
+    assert main([*SMALL, "trainer.epochs=40", "trainer.early_stopping=2", "trainer.figures=none"]) == 0
+    (run,) = records()
+    accuracies = [p.value for p in histories(workplace, run)["val/accuracy"]]
+    best = accuracies.index(max(accuracies))
+    assert len(accuracies) == best + 1 + 2
+    assert run.data.tags["stopped_early"] == "true"
+    assert checkpoint.load(artifacts(run) / "checkpoints/best.npz").meta["epoch"] == best + 1
+    assert checkpoint.load(artifacts(run) / "checkpoints/last.npz").meta["epoch"] == len(accuracies)
+
+
+def test_the_report_s_regime_takes_one_image_from_each_block(workplace, records):
+    arguments = [*SMALL, "trainer.sampler=one_per_block", "data.validation=report", "trainer.figures=none"]
+    assert main(arguments) == 0
+    (run,) = records()
+    meta = checkpoint.load(artifacts(run) / "checkpoints/last.npz").meta
+    assert meta["step"] == 3 * 6  # 96 training images in blocks of 16
+    # 64 images of the test set with replacement: accuracies are multiples of 1/64
+    assert all((p.value * 64).is_integer() for p in histories(workplace, run)["val/accuracy"])
+
+
+def test_a_layer_of_the_user_s_own_comes_by_its_import_path_from_yaml_alone(workplace, records, monkeypatch):
+    (workplace / "mylayers.py").write_text(
+        textwrap.dedent(
+            """
+            from lenet.layers import Layer
+
+            class Double(Layer):
+                def forward(self, x):
+                    return 2 * x
+
+                def backward(self, dy):
+                    return 2 * dy
+            """
+        )
+    )
+    (workplace / "conf/network").mkdir(parents=True)
+    (workplace / "conf/network/tiny.yaml").write_text(
+        textwrap.dedent(
+            """
+            layers:
+              - { _target_: lenet.layers.Flatten }
+              - { _target_: mylayers.Double, name: double }
+              - { _target_: lenet.layers.Linear, features: classes }
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(str(workplace))
+    assert main(["--config-dir", "conf", "network=tiny", *SMALL]) == 0
+    (run,) = records()
+    assert run.data.params["network.layers.1._target_"] == "mylayers.Double"
+    assert "figures/filters.png" not in files(run)
+
+
+def test_a_run_that_raises_is_failed_and_keeps_its_log(workplace, records, monkeypatch, capsys):
+    (workplace / "broken.py").write_text(
+        "from lenet.layers import Layer\n"
+        "class Broken(Layer):\n"
+        "    def forward(self, x):\n"
+        "        raise ArithmeticError('no such luck')\n"
+    )
+    monkeypatch.syspath_prepend(str(workplace))
+    assert main([*SMALL, "network.layers.1._target_=broken.Broken", "~network.layers.1.function"]) == 1
+    (run,) = records()
+    assert run.info.status == "FAILED"
+    assert "no such luck" in (artifacts(run) / "log.txt").read_text()
+    assert "ArithmeticError: no such luck" in run.data.tags["lenet.error"]
+    assert "checkpoints/last.npz" in files(run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_killed_with_its_last_checkpoint(number, workplace, records):
+    save_digits(workplace / "digits.npz", 3000)
+    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            break
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in output + errors
+    (run,) = records()
+    assert run.info.status == "KILLED"
+    meta = checkpoint.load(artifacts(run) / "checkpoints/last.npz").meta
+    assert meta["epoch"] >= 2
+    assert len(meta["history"]) == meta["epoch"]
+    assert "interrupted" in (artifacts(run) / "log.txt").read_text()
+
+
+def test_two_processes_at_once_on_a_folder_without_a_store_both_succeed(tmp_path):
+    save_digits(tmp_path / "digits.npz")
+    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.figures=none"]
+    processes = [
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("lenet").experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+
+
+def test_without_a_terminal_there_are_plain_lines_and_no_bar(workplace, capsys):
+    assert main([*SMALL, "trainer.figures=none"]) == 0
+    output = capsys.readouterr()
+    assert "\r" not in output.out
+    assert "%|" not in output.out + output.err
+    assert len([line for line in output.out.splitlines() if line.startswith("epoch ")]) == 3
+    assert max(map(len, output.out.splitlines())) <= 80
+
+
+def test_help_is_short_and_imports_nothing_heavy():
+    code = textwrap.dedent(
+        """
+        import sys
+        from lenet.run import main
+        try:
+            main(["--help"])
+        except SystemExit:
+            print("heavy:", sorted({"numpy", "mlflow", "matplotlib"} & set(sys.modules)))
+        """
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "python -m lenet.run optimizer.lr=0.005,0.01 -m" in output
+    assert "optimizer: momentum, nesterov, sgd" in output
+    assert "heavy: []" in output
+    assert len(output.splitlines()) < 30
+    assert max(map(len, output.splitlines())) <= 100
