@@ -15,7 +15,7 @@ ALL = [SGD, Momentum, Nesterov]
 
 
 def on_numpy(dtype: str = "float64") -> Backend:
-    return Backend("numpy", np, np.dtype(dtype), threads=1, sub_batch=None, device="cpu")
+    return Backend("numpy", np, np.dtype(dtype), threads=1, sub_batch=None)
 
 
 def bound(optimizer: Optimizer, theta: np.ndarray[Any, Any], decays: list[bool] | None = None) -> Optimizer:
