@@ -1,7 +1,7 @@
 # `make` alone lists what can be made.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := lenet tests
+SOURCES := lenet tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help sweep test test-long test-all lint types clean

@@ -1,6 +1,5 @@
 """The array library that a run computes with: NumPy or CuPy, chosen once and passed in. Only this file imports cupy."""
 
-import logging
 import os
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,8 +17,6 @@ Array = Any
 CPU_SUB_BATCH = 32
 """Samples whose arrays stay in a core's second-level cache (about 250 KB a sample in float32)."""
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Backend:
@@ -36,6 +33,8 @@ class Backend:
     threads: int
     sub_batch: int | None
     gpu: str | None = None
+    reason: str = "asked for"
+    """Why it is this one, for the log."""
 
     def array(self, host: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
         """Return a copy of `host` on the device."""
@@ -65,21 +64,21 @@ class BackendSettings:
         self.threads = threads
 
     def open(self) -> Backend:
-        """Return the backend that was asked for; `auto` takes a GPU where there is one and logs what it chose.
+        """Return the backend that was asked for; `auto` takes a GPU where there is one.
 
         Raises `UserError` where `cupy` is asked for and cannot be had, saying what is missing.
         """
-        missing = "it was not asked for" if self.name == "numpy" else self._what_cupy_misses()
-        if self.name == "cupy" and missing:
-            raise UserError(
-                f"backend=cupy cannot be had: {missing}. It needs an NVIDIA GPU with its driver, and "
-                "`pip install 'lenet[cuda12]'` or `'lenet[cuda13]'`. Accepted here: backend=numpy."
-            )
-        backend = self._numpy() if missing else self._cupy()
+        if self.name == "numpy":
+            return self._numpy("asked for")
+        missing = self._what_cupy_misses()
+        if not missing:
+            return self._cupy()
         if self.name == "auto":
-            reason = missing or f"it found {backend.gpu}"
-            log.info("backend=auto chose %s: %s", backend.name, reason)
-        return backend
+            return self._numpy(f"chosen by backend=auto: {missing}")
+        raise UserError(
+            f"backend=cupy cannot be had: {missing}. It needs an NVIDIA GPU with its driver, and "
+            "`pip install 'lenet[cuda12]'` or `'lenet[cuda13]'`. Accepted here: backend=numpy."
+        )
 
     def _what_cupy_misses(self) -> str | None:
         try:
@@ -94,14 +93,16 @@ class BackendSettings:
             return f"there is no NVIDIA GPU or no driver for it (CUDA says: {error})"
         return None if count else "there is no NVIDIA GPU"
 
-    def _numpy(self) -> Backend:
-        return Backend("numpy", np, self.dtype, self.threads or usable_cores(), CPU_SUB_BATCH)
+    def _numpy(self, reason: str) -> Backend:
+        threads = self.threads or usable_cores()
+        return Backend("numpy", np, self.dtype, threads, CPU_SUB_BATCH, reason=reason)
 
     def _cupy(self) -> Backend:
         import cupy
 
         gpu = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
-        return Backend("cupy", cupy, self.dtype, 1, None, gpu)
+        reason = "asked for" if self.name == "cupy" else f"chosen by backend=auto: found {gpu}"
+        return Backend("cupy", cupy, self.dtype, 1, None, gpu, reason)
 
 
 def usable_cores() -> int:

@@ -20,6 +20,7 @@ from lenet.signals import Interrupted, StopRequests
 from lenet.tracking.address import tracking_uri
 from lenet.tracking.run import Run, Status
 from lenet.tracking.store import Kind, Store
+from lenet.tracking.ui import how_to_look
 from lenet.training.engine import Engine
 from lenet.training.keeper import Keeper
 from lenet.training.trainer import Progress, Record, Trainer
@@ -45,18 +46,22 @@ def execute(plan: Plan, overrides: Sequence[str] = (), name: str | None = None) 
             session = open_session(plan, stop.check)
         except UserError as error:
             if plan.sweep.parent:
-                run = _open_run(plan, name)
+                run = _open_run(plan, _open_store(plan), name)
                 run.set_tag(ERROR, str(error))
                 run.close("FAILED")
             raise
         surroundings = environment.describe(session.backend.gpu)
-        with _recorded(_open_run(plan, name, surroundings["git"]["commit"])) as run:
+        store = _open_store(plan)
+        with _recorded(_open_run(plan, store, name, surroundings["git"]["commit"])) as run:
             run.log_text(json.dumps(surroundings, indent=2), "environment.json")
             _describe(plan, session, overrides, run)
-            return _train(plan, session, run, stop)
+            metrics = _train(plan, session, run, name, stop)
+    if not plan.sweep.parent:
+        log.info("%s", how_to_look(store.uri, store.experiment_id))
+    return metrics
 
 
-def _train(plan: Plan, session: Session, run: Run, stop: StopRequests) -> dict[str, float]:
+def _train(plan: Plan, session: Session, run: Run, name: str | None, stop: StopRequests) -> dict[str, float]:
     """Train epoch by epoch, then score the last weights on the test set, once."""
     started = time.perf_counter()
     records: list[Record] = []
@@ -89,6 +94,7 @@ def _train(plan: Plan, session: Session, run: Run, stop: StopRequests) -> dict[s
                     run.set_tag("stopped_early", "true")
                     break
         finally:
+            bar.step(trainer.progress)
             bar.close()
             keeper.save()
         if trainer.diverged:
@@ -100,11 +106,10 @@ def _train(plan: Plan, session: Session, run: Run, stop: StopRequests) -> dict[s
     if keeper.best_epoch is not None:
         metrics["best/val_accuracy"] = keeper.best_accuracy
     run.log_metrics(metrics, step=len(records))
-    log.info(
-        "%s, %.1f s",
-        "  ".join(f"{key} {value:.4f}" for key, value in metrics.items()),
-        time.perf_counter() - started,
-    )
+    summary = f"test loss {metrics['test/loss']:.4f}  test acc {metrics['test/accuracy']:.4f}"
+    if keeper.best_epoch is not None:
+        summary += f"  best val acc {keeper.best_accuracy:.4f} (epoch {keeper.best_epoch})"
+    log.info("%s%s  %.1f s", f"{name}: " if name else "", summary, time.perf_counter() - started)
     if plan.trainer.figures != "none":
         from lenet.figures import draw  # Matplotlib takes half a second to import
 
@@ -114,9 +119,12 @@ def _train(plan: Plan, session: Session, run: Run, stop: StopRequests) -> dict[s
     return metrics
 
 
-def _open_run(plan: Plan, name: str | None, commit: str | None = None) -> Run:
+def _open_store(plan: Plan) -> Store:
+    return Store(tracking_uri(plan.tracking.uri), plan.tracking.experiment)
+
+
+def _open_run(plan: Plan, store: Store, name: str | None, commit: str | None = None) -> Run:
     """Open the MLflow run: a sweep's job under its parent, anything else on its own."""
-    store = Store(tracking_uri(plan.tracking.uri), plan.tracking.experiment)
     kind: Kind = "job" if plan.sweep.parent else "run"
     return store.start_run(name, kind=kind, params=flatten(plan.config), parent=plan.sweep.parent, commit=commit)
 
@@ -155,11 +163,12 @@ def _describe(plan: Plan, session: Session, overrides: Sequence[str], run: Run) 
     run.log_text(yaml.safe_dump(dict(plan.config), sort_keys=False), "config/config.yaml")
     run.log_text(yaml.safe_dump(list(overrides)), "config/overrides.yaml")
     size = "×".join(map(str, data.train_images.shape[1:]))
-    log.info("run %s on %s: images of %s in %d classes,", run.name, data.name, size, len(data.classes))
+    level = logging.DEBUG if plan.sweep.parent else logging.INFO  # a sweep's jobs are much alike
+    log.log(level, "run %s on %s: images of %s in %d classes,", run.name, data.name, size, len(data.classes))
     sizes = len(session.train), session.validation_size, len(session.test)
-    log.info("%s to train on, %s to validate, %s to test", *(f"{count:,}" for count in sizes))
-    table = layer_table(session.network.summaries)
-    log.log(logging.DEBUG if plan.sweep.parent else logging.INFO, "\n%s\n", table)
+    log.log(level, "%s to train on, %s to validate, %s to test", *(f"{count:,}" for count in sizes))
+    log.log(level, "backend %s, %s", session.backend.name, session.backend.reason)
+    log.log(level, "\n%s\n", layer_table(session.network.summaries))
 
 
 def _meta(plan: Plan, session: Session) -> dict[str, Any]:

@@ -116,8 +116,8 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
     """Return the columns that fit a terminal, formatted."""
     return {
         "run": row["name"],
-        "best val acc": _number(row[RANKING]),
-        "val acc": _number(row["val/accuracy"]),
+        "best val": _number(row[RANKING]),
+        "last val": _number(row["val/accuracy"]),
         "test acc": _number(row["test/accuracy"]),
         "test loss": _number(row["test/loss"]),
         "seconds": _number(row["seconds"], 1),

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from lenet.backend import BackendSettings
+from lenet.errors import UserError
+
+
+def test_auto_says_why_it_chose_numpy_where_there_is_no_cupy():
+    backend = BackendSettings("auto").open()
+    assert backend.name == "numpy"
+    assert backend.reason == "chosen by backend=auto: the package CuPy is not installed"
+
+
+def test_cupy_that_is_missing_is_the_user_s_to_mend():
+    with pytest.raises(
+        UserError, match=r"backend=cupy cannot be had: the package CuPy is not installed.*lenet\[cuda12\]"
+    ):
+        BackendSettings("cupy").open()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_and_the_number_of_threads_are_what_was_asked_for(dtype):
+    backend = BackendSettings("numpy", dtype, 3).open()
+    assert (backend.dtype, backend.threads) == (np.dtype(dtype), 3)
+
+
+def test_the_blas_is_kept_to_one_thread_and_let_go_again():
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    limit = BackendSettings("numpy").open().limit_blas()
+    during = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    limit.restore_original_limits()
+    after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert before
+    assert set(during) == {1}
+    assert after == before
