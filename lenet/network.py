@@ -107,15 +107,18 @@ class Network:
         self.gradient = self.backend.xp.zeros_like(self.theta)
         parameters, gradients = self.views(self.theta), self.views(self.gradient)
         below = False  # whether a layer so far has parameters, so that the gradient must reach it
+        previous: Layer | None = None
         for layer in self.layers:
             names = layer.parameter_specs()
             layer.needs_input_gradient = below
+            layer.overwrites_input = previous is not None and not previous.keeps_output
             layer.bind(
                 self.backend,
                 {name: parameters[f"{layer.name}/{name}"] for name in names},
                 {name: gradients[f"{layer.name}/{name}"] for name in names},
             )
             below = below or bool(names)
+            previous = layer
 
 
 def name_layers(layers: Sequence[Layer]) -> list[Layer]:

@@ -8,31 +8,32 @@ from lenet.validation import validated
 
 
 class Activation(Layer):
-    """What all activations share: buffers in the memory order of what they are given."""
+    """What all activations share: where they write. Backward writes over `dy`."""
 
     @validated
     def __init__(self, name: str = "") -> None:
         self.name = name
 
-    def buffer(self, name: str, like: Array) -> Array:
-        """Return a buffer with the shape and, so that passes over both run side by side, the memory order of `like`."""
-        order = sorted(range(like.ndim), key=lambda axis: -like.strides[axis])
-        stored = self.workspace.array(name, tuple(like.shape[axis] for axis in order))
-        return stored.transpose([order.index(axis) for axis in range(like.ndim)])
+    def output(self, x: Array) -> Array:
+        """Return `x` itself where it may be written over, else a buffer of its shape and memory order."""
+        if self.overwrites_input:
+            return x
+        order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+        stored = self.workspace.array("y", tuple(x.shape[axis] for axis in order))
+        return stored.transpose([order.index(axis) for axis in range(x.ndim)])
 
 
 class ReLU(Activation):
-    """`max(0, x)`; its derivative at zero is zero."""
+    """`max(0, x)`; its derivative at zero is zero. (`clip` runs three times as fast as `maximum` in NumPy.)"""
 
     def forward(self, x: Array) -> Array:
-        self._y = y = self.buffer("y", x)
-        self.backend.xp.maximum(x, 0, out=y)
-        return y
+        xp = self.backend.xp
+        self._y = xp.clip(x, 0, xp.inf, out=self.output(x))
+        return self._y
 
     def backward(self, dy: Array) -> Array:
-        dx = self.buffer("dx", dy)
-        self.backend.xp.multiply(dy, self._y > 0, out=dx)
-        return dx
+        dy *= self._y > 0
+        return dy
 
 
 class Tanh(Activation):
@@ -42,20 +43,17 @@ class Tanh(Activation):
     slope = 1.0
 
     def forward(self, x: Array) -> Array:
-        self._y = y = self.buffer("y", x)
-        self.backend.xp.multiply(x, self.slope, out=y)
+        self._y = y = self.backend.xp.multiply(x, self.slope, out=self.output(x))
         self.backend.xp.tanh(y, out=y)
         y *= self.amplitude
         return y
 
     def backward(self, dy: Array) -> Array:
-        dx = self.buffer("dx", dy)
-        xp = self.backend.xp
-        xp.multiply(self._y, self._y, out=dx)
-        dx *= -self.slope / self.amplitude
-        dx += self.slope * self.amplitude
-        dx *= dy
-        return dx
+        slope = self._y * self._y
+        slope *= -self.slope / self.amplitude
+        slope += self.slope * self.amplitude
+        dy *= slope
+        return dy
 
 
 class ScaledTanh(Tanh):
@@ -69,19 +67,16 @@ class Sigmoid(Activation):
     """`1 / (1 + exp(-x))`, computed as `½ + ½ · tanh(x/2)`, which cannot overflow; the derivative is `y · (1 - y)`."""
 
     def forward(self, x: Array) -> Array:
-        self._y = y = self.buffer("y", x)
-        self.backend.xp.multiply(x, 0.5, out=y)
+        self._y = y = self.backend.xp.multiply(x, 0.5, out=self.output(x))
         self.backend.xp.tanh(y, out=y)
         y *= 0.5
         y += 0.5
         return y
 
     def backward(self, dy: Array) -> Array:
-        dx = self.buffer("dx", dy)
-        self.backend.xp.subtract(1, self._y, out=dx)
-        dx *= self._y
-        dx *= dy
-        return dx
+        dy *= self._y
+        dy *= 1 - self._y
+        return dy
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

@@ -53,6 +53,10 @@ class Layer:
     workspace: Workspace
     parameters: dict[str, Array]
     gradients: dict[str, Array]
+    keeps_output: bool = True
+    """Whether `backward` reads the last output. If not, the layer above may write over it."""
+    overwrites_input: bool = False
+    """True where the network allows `forward` to write over its input, because no one reads that any more."""
     needs_input_gradient: bool = True
     """False for the first layer of a network: nobody reads the gradient of the images."""
 
@@ -79,7 +83,10 @@ class Layer:
         raise NotImplementedError
 
     def backward(self, dy: Array) -> Array | None:
-        """Write the parameters' gradients and return the gradient of the last input (None where nobody needs it)."""
+        """Write the parameters' gradients and return the gradient of the last input (None where nobody needs it).
+
+        `dy` may be written over: the layer above has no more use for it.
+        """
         raise NotImplementedError
 
 

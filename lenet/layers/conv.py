@@ -11,6 +11,11 @@ from lenet.memory import logical, rows_first
 from lenet.validation import validated
 
 
+TRANSPOSE_ABOVE = 64
+"""Elements of a window from which on `dy` is transposed for the weights' gradient: a product that contracts over the
+contiguous axis of both its operands runs at a third of the speed, and beyond this size the copy costs less."""
+
+
 class Conv2d(Layer):
     """Convolve `(N, C, H, W)` with `weight` `(O, C, KH, KW)` and add `bias` `(O,)`; `C` is inferred.
 
@@ -36,6 +41,8 @@ class Conv2d(Layer):
         self.kernel_size = pair(kernel_size)
         self.stride = pair(stride)
         self.padding = pair(padding)
+
+    keeps_output = False
 
     def setup(self, shape: Shape) -> Shape:
         self.rows, self.columns = windows_over(self, shape, self.kernel_size, self.stride, self.padding)
@@ -65,20 +72,9 @@ class Conv2d(Layer):
         return logical(y.reshape(self.rows.count, self.channels, self.columns.count, batch))
 
     def backward(self, dy: Array) -> Array | None:
-        batch = dy.shape[0]
-        dy_rows = rows_first(dy).reshape(self.rows.count, self.channels, self.columns.count * batch)
-        xp = self.backend.xp
-
-        products = self.workspace.array("dw", (self.rows.count, self.channels, self._windows.shape[1]))
-        xp.matmul(dy_rows, self._windows.transpose(0, 2, 1), out=products)
-        xp.sum(products, axis=0, out=self._kernel(self.gradients["weight"]))
-        xp.sum(dy_rows, axis=(0, 2), out=self.gradients["bias"])
-
-        if not self.needs_input_gradient:
-            return None
-        spread = self.workspace.array("spread", (self.rows.count, *self._windows.shape[1:]))
-        xp.matmul(self._kernel(self.parameters["weight"]).T, dy_rows, out=spread)
-        return logical(self._fold(spread, batch))
+        dy = rows_first(dy)
+        self._weight_gradient(dy.reshape(self.rows.count, self.channels, -1))
+        return logical(self._input_gradient(dy)) if self.needs_input_gradient else None
 
     def _kernel(self, weight: Array) -> Array:
         """View a weight or its gradient as the matrix `(O, KH·C·KW)`."""
@@ -95,27 +91,60 @@ class Conv2d(Layer):
             outputs, inputs = self.columns.reach(offset)
             unfolded[top : top + size, :, offset, outputs] = x[:, :, inputs]
         flat = unfolded.reshape(size + 2 * top, channels * kernel_width, -1)
-        stride_row, stride_tap, stride_element = flat.strides
+        return self._stacked(flat, self.rows.count, self.stride[0])
+
+    def _stacked(self, rows: Array, count: int, stride: int) -> Array:
+        """View rows `(H, A, B)` as `count` overlapping stacks of `KH` of them, every `stride`: `(count, KH·A, B)`."""
+        row, line, element = rows.strides
         return self.backend.xp.lib.stride_tricks.as_strided(
-            flat,
-            shape=(self.rows.count, kernel_height * flat.shape[1], flat.shape[2]),
-            strides=(self.stride[0] * stride_row, stride_tap, stride_element),
+            rows,
+            shape=(count, self.kernel_size[0] * rows.shape[1], rows.shape[2]),
+            strides=(stride * row, line, element),
         )
 
-    def _fold(self, spread: Array, batch: int) -> Array:
-        """Add up what each window's element owes its pixel: the transpose of `_unfold`, in `(H, C, W, N)`."""
+    def _weight_gradient(self, dy: Array) -> None:
+        """Write the gradients of weight and bias, from `dy` `(rows, O, columns·N)`."""
+        xp = self.backend.xp
+        count, taps, run = self._windows.shape
+        if taps > TRANSPOSE_ABOVE:
+            turned = self.workspace.array("turned", (count, run, self.channels))
+            turned[...] = dy.transpose(0, 2, 1)
+            products = self.workspace.array("dw", (count, taps, self.channels))
+            xp.matmul(self._windows, turned, out=products)
+            self._kernel(self.gradients["weight"])[...] = products.sum(axis=0).T
+        else:
+            products = self.workspace.array("dw", (count, self.channels, taps))
+            xp.matmul(dy, self._windows.transpose(0, 2, 1), out=products)
+            xp.sum(products, axis=0, out=self._kernel(self.gradients["weight"]))
+        ones = self.workspace.array("ones", (run,))
+        ones.fill(1)
+        xp.sum(xp.matmul(dy, ones), axis=0, out=self.gradients["bias"])
+
+    def _input_gradient(self, dy: Array) -> Array:
+        """Return the gradient of the input, `(H, C, W, N)`, from `dy` `(rows, O, columns, N)`.
+
+        The forward pass turned round: the rows of `dy`, `stride` apart with zeros between, are stacked as overlapping
+        views, and one product for each row of the input sums over outputs and kernel rows. Only the kernel's columns
+        are left to be folded back.
+        """
         kernel_height, kernel_width = self.kernel_size
-        rows, columns = self.rows, self.columns
-        shape = (rows.count, kernel_height, self.in_channels, kernel_width, columns.count, batch)
-        spread = spread.reshape(shape)
-        folded = self.workspace.array("folded", (rows.size, *shape[2:]))
-        folded.fill(0)
-        for offset in range(kernel_height):
-            outputs, inputs = rows.reach(offset)
-            folded[inputs] += spread[outputs, offset]
-        dx = self.workspace.array("dx", (rows.size, self.in_channels, columns.size, batch))
+        height, width, channels = self.rows.size, self.columns.size, self.in_channels
+        batch = dy.shape[-1]
+        run = self.columns.count * batch
+        spread = self.workspace.array("spread", (height + kernel_height - 1, self.channels, run))  # gaps stay zero
+        outputs, rows = self.rows.spread()
+        spread[rows] = dy.reshape(self.rows.count, self.channels, run)[outputs]
+
+        # (O, C, KH, KW) to (C·KW, KH·O), kernel rows reversed: the stack's first row met the kernel's last.
+        kernel = self.parameters["weight"][:, :, ::-1].transpose(1, 3, 2, 0)
+        kernel = kernel.reshape(channels * kernel_width, -1)
+        unfolded = self.workspace.array("dx unfolded", (height, channels * kernel_width, run))
+        self.backend.xp.matmul(kernel, self._stacked(spread, height, 1), out=unfolded)
+
+        unfolded = unfolded.reshape(height, channels, kernel_width, self.columns.count, batch)
+        dx = self.workspace.array("dx", (height, channels, width, batch))
         dx.fill(0)
         for offset in range(kernel_width):
-            outputs, inputs = columns.reach(offset)
-            dx[:, :, inputs] += folded[:, :, offset, outputs]
+            outputs, inputs = self.columns.reach(offset)
+            dx[:, :, inputs] += unfolded[:, :, offset, outputs]
         return dx

@@ -21,6 +21,8 @@ class Linear(Layer):
         self.name = name
         self.features = features
 
+    keeps_output = False
+
     def setup(self, shape: Shape) -> Shape:
         if len(shape) != 1:
             raise ShapeError(
@@ -63,6 +65,8 @@ class Flatten(Layer):
     @validated
     def __init__(self, name: str = "") -> None:
         self.name = name
+
+    keeps_output = False
 
     def setup(self, shape: Shape) -> Shape:
         self.shape = shape

@@ -39,6 +39,8 @@ class AvgPool2d(Pool2d):
     The mean is separable: rows are summed first, as long contiguous runs, then the columns of what is left.
     """
 
+    keeps_output = False
+
     def forward(self, x: Array) -> Array:
         x = rows_first(x)
         rows = self._slide(x, self.rows, axis=0, name="rows")
@@ -55,19 +57,28 @@ class AvgPool2d(Pool2d):
     def _slide(self, x: Array, windows: Windows, axis: int, name: str) -> Array:
         """Sum `x` over the windows along one axis."""
         out = self.workspace.array(name, (*x.shape[:axis], windows.count, *x.shape[axis + 1 :]))
-        out.fill(0)
-        for offset in range(windows.kernel):
-            outputs, inputs = windows.reach(offset)
+        pieces = [windows.reach(offset) for offset in range(windows.kernel)]
+        if not windows.padding and windows.kernel > 1:  # every element reaches every output: no need of zeros
+            (_, first), (_, second), *pieces = pieces
+            self.backend.xp.add(x[_along(axis, first)], x[_along(axis, second)], out=out)
+        else:
+            out.fill(0)
+        for outputs, inputs in pieces:
             out[_along(axis, outputs)] += x[_along(axis, inputs)]
         return out
 
     def _spread(self, y: Array, windows: Windows, axis: int, name: str) -> Array:
         """Give each window's value to all its elements along one axis: the transpose of `_slide`."""
         out = self.workspace.array(name, (*y.shape[:axis], windows.size, *y.shape[axis + 1 :]))
-        out.fill(0)
+        apart = windows.stride >= windows.kernel  # every element has at most one window
+        if not (apart and windows.count * windows.kernel == windows.size):
+            out.fill(0)
         for offset in range(windows.kernel):
             outputs, inputs = windows.reach(offset)
-            out[_along(axis, inputs)] += y[_along(axis, outputs)]
+            if apart:
+                out[_along(axis, inputs)] = y[_along(axis, outputs)]
+            else:
+                out[_along(axis, inputs)] += y[_along(axis, outputs)]
         return out
 
 

@@ -39,6 +39,16 @@ class Windows:
         length = max(0, last - first + 1)
         return slice(first, first + length), slice(start, start + length * self.stride, self.stride)
 
+    def spread(self) -> tuple[slice, slice]:
+        """Return which positions go where when they are spread `stride` apart, so that each element of the axis is
+        met by the `kernel` places that begin at its own index: the axis then has `size + kernel - 1` places."""
+        start = self.kernel - 1 - self.padding  # the place of position 0
+        first = max(0, -(start // self.stride))
+        last = min(self.count - 1, (self.size + self.kernel - 2 - start) // self.stride)
+        begin = start + first * self.stride
+        length = max(0, last - first + 1)
+        return slice(first, first + length), slice(begin, begin + length * self.stride, self.stride)
+
 
 def windows_over(
     layer: Layer,
