@@ -1,5 +1,7 @@
 """The array library that a run computes with: NumPy or CuPy, chosen once and passed in. Only this file imports cupy."""
 
+import math
+import mmap
 import os
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -43,6 +45,14 @@ class Backend:
     def to_host(self, array: Array) -> npt.NDArray[Any]:
         """Return `array` as a NumPy array; on NumPy it is the array itself."""
         return array if self.name == "numpy" else self.xp.asnumpy(array)  # type: ignore[no-any-return]
+
+    def shared(self, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
+        """Return zeros that processes forked from this one share with it (on a GPU: plain zeros)."""
+        dtype = np.dtype(dtype or self.dtype)
+        if self.name != "numpy":
+            return self.xp.zeros(shape, dtype)
+        memory = mmap.mmap(-1, max(1, math.prod(shape) * dtype.itemsize))  # pages that are never used cost nothing
+        return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
 
     def limit_blas(self) -> threadpool_limits:
         """Keep the BLAS to one thread: the threads work on sub-batches, and one thread's bits are always the same."""

@@ -65,7 +65,7 @@ def _train(plan: Plan, session: Session, run: Run, name: str | None, stop: StopR
     """Train epoch by epoch, then score the last weights on the test set, once."""
     started = time.perf_counter()
     records: list[Record] = []
-    with Engine(session.network, session.backend) as engine:
+    with Engine(session.network, session.tables, session.backend) as engine:
         bar = ProgressBar(run.name, plan.trainer.epochs, session.steps_per_epoch(plan.trainer.sampler))
 
         def on_step(progress: Progress) -> None:
@@ -79,7 +79,6 @@ def _train(plan: Plan, session: Session, run: Run, name: str | None, stop: StopR
             plan.trainer.sampler,
             plan.trainer.epochs,
             plan.seed,
-            session.train,
             session.validator(engine, plan.seed),
             on_step,
         )
@@ -101,7 +100,7 @@ def _train(plan: Plan, session: Session, run: Run, name: str | None, stop: StopR
             log.warning("diverged in epoch %d; the last finite weights are kept", len(records))
             run.set_tag("diverged", "true")
         stop.check()
-        scores = engine.score(session.test)
+        scores = engine.score("test")
     metrics = scores.summary("test")
     if keeper.best_epoch is not None:
         metrics["best/val_accuracy"] = keeper.best_accuracy
@@ -165,7 +164,7 @@ def _describe(plan: Plan, session: Session, overrides: Sequence[str], run: Run) 
     size = "×".join(map(str, data.train_images.shape[1:]))
     level = logging.DEBUG if plan.sweep.parent else logging.INFO  # a sweep's jobs are much alike
     log.log(level, "run %s on %s: images of %s in %d classes,", run.name, data.name, size, len(data.classes))
-    sizes = len(session.train), session.validation_size, len(session.test)
+    sizes = len(session.tables["train"]), session.validation_size, len(session.tables["test"])
     log.log(level, "%s to train on, %s to validate, %s to test", *(f"{count:,}" for count in sizes))
     log.log(level, "backend %s, %s", session.backend.name, session.backend.reason)
     log.log(level, "\n%s\n", layer_table(session.network.summaries))

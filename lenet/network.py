@@ -51,7 +51,7 @@ class Network:
                 f"layer `{self.layers[-1].name}` puts out shape {shape}, and the data's {classes} classes need "
                 f"({classes},); write `features: classes` in the last layer to have it follow the data."
             )
-        self.theta = backend.xp.zeros(self.size, backend.dtype)
+        self.theta = backend.shared((self.size,))
         self._bind()
 
     @property
@@ -83,7 +83,7 @@ class Network:
                 parameters[name][...] = self.backend.array(values, self.backend.dtype)
 
     def replica(self) -> "Network":
-        """Return a network that shares `theta` and has gradients and buffers of its own, for another thread."""
+        """Return a network that shares `theta` and has gradients and buffers of its own, for another computation."""
         twin = copy.copy(self)
         twin.layers = [copy.copy(layer) for layer in self.layers]
         twin._bind()

@@ -5,9 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from lenet.backend import Backend
 from lenet.build import Plan
 from lenet.data import Dataset, scaling, split_classes
@@ -31,29 +28,27 @@ class Session:
     shift: float
     scale: float
     network: Network
-    train: ImageTable
-    test: ImageTable
-    validation: ImageTable | None
-    """The images held out of the training set; None where `report` draws from the test set instead."""
+    tables: dict[str, ImageTable]
+    """`train`, `test`, and `validation` unless `report` draws from the test set instead."""
 
     @property
     def validation_size(self) -> int:
         """How many images an epoch's validation looks at."""
-        return REPORT_IMAGES if self.validation is None else len(self.validation)
+        return len(self.tables["validation"]) if "validation" in self.tables else REPORT_IMAGES
 
     def steps_per_epoch(self, sampler: Sampler) -> int:
         """Return the number of steps that `sampler` makes of the training images."""
-        return math.ceil(sampler.samples(len(self.train)) / sampler.batch)
+        return math.ceil(sampler.samples(len(self.tables["train"])) / sampler.batch)
 
     def validator(self, engine: Engine, seed: int) -> Callable[[int], Record]:
         """Return what scores the network after an epoch."""
         return partial(self._validate, engine, seed)
 
     def _validate(self, engine: Engine, seed: int, epoch: int) -> Record:
-        if self.validation is not None:
-            return engine.score(self.validation).summary("val")
-        drawn = stream(seed, "report", epoch).integers(len(self.test), size=REPORT_IMAGES)
-        return engine.score(self.test, self.backend.array(drawn)).summary("val")
+        if "validation" in self.tables:
+            return engine.score("validation").summary("val")
+        drawn = stream(seed, "report", epoch).integers(len(self.tables["test"]), size=REPORT_IMAGES)
+        return engine.score("test", self.backend.array(drawn)).summary("val")
 
 
 def open_session(plan: Plan, check: Callable[[], None] = lambda: None) -> Session:
@@ -65,14 +60,11 @@ def open_session(plan: Plan, check: Callable[[], None] = lambda: None) -> Sessio
     dataset = plan.data.load(plan.seed)
     check()
     images, labels = dataset.train_images, dataset.train_labels
-    held_out: npt.NDArray[np.intp] | None = None
+    parts = {"train": (images, labels), "test": (dataset.test_images, dataset.test_labels)}
     if plan.data.validation != "report":
         kept, held_out = split_classes(labels, plan.data.validation, stream(plan.seed, "split"))
-        shift, scale = scaling(plan.data.scaling, images[kept])
-        train = ImageTable(images[kept], labels[kept], shift, scale, backend)
-    else:
-        shift, scale = scaling(plan.data.scaling, images)
-        train = ImageTable(images, labels, shift, scale, backend)
+        parts |= {"train": (images[kept], labels[kept]), "validation": (images[held_out], labels[held_out])}
+    shift, scale = scaling(plan.data.scaling, parts["train"][0])
     classes = len(dataset.classes)
     network = Network(plan.network.layers(classes), images.shape[1:], classes, backend)
     network.initialize(plan.network.initializer, stream(plan.seed, "init"))
@@ -82,7 +74,5 @@ def open_session(plan: Plan, check: Callable[[], None] = lambda: None) -> Sessio
         shift=shift,
         scale=scale,
         network=network,
-        train=train,
-        test=ImageTable(dataset.test_images, dataset.test_labels, shift, scale, backend),
-        validation=None if held_out is None else ImageTable(images[held_out], labels[held_out], shift, scale, backend),
+        tables={name: ImageTable(*part, shift, scale, backend) for name, part in parts.items()},
     )

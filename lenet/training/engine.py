@@ -1,9 +1,8 @@
-"""A step's computation, cut into sub-batches: the same bits for every number of threads."""
+"""A step's computation, cut into sub-batches: the same bits for every number of workers."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +12,26 @@ from lenet.data.loader import ImageTable
 from lenet.losses import CrossEntropyLoss
 from lenet.memory import Workspace
 from lenet.network import Network
+from lenet.training.crew import Crew
 
-Result = TypeVar("Result")
+LANES = 16
+"""Sums that gradients are added up in. Sub-batch `i` belongs to lane `i % LANES`; a lane is one worker's, and is summed
+in order, as are the lanes at the end, so that the order of all additions is the same for any number of workers."""
 
 
 @dataclass(frozen=True)
 class Scores:
     """What a network makes of images, on the host: loss, label, predicted class and its probability, each `(N,)`."""
 
-    losses: npt.NDArray[np.float64]
-    labels: npt.NDArray[np.intp]
-    predictions: npt.NDArray[np.intp]
-    probabilities: npt.NDArray[np.float64]
+    losses: npt.NDArray[np.floating[Any]]
+    labels: npt.NDArray[np.integer[Any]]
+    predictions: npt.NDArray[np.integer[Any]]
+    probabilities: npt.NDArray[np.floating[Any]]
 
     def summary(self, name: str) -> dict[str, float]:
         """Return the mean loss and the accuracy as metrics `name/loss` and `name/accuracy`."""
         accuracy = float((self.predictions == self.labels).mean())
-        return {f"{name}/loss": float(self.losses.mean()), f"{name}/accuracy": accuracy}
+        return {f"{name}/loss": float(self.losses.mean(dtype=np.float64)), f"{name}/accuracy": accuracy}
 
     def confusion(self, classes: int) -> npt.NDArray[np.intp]:
         """Return how often each class (row) was taken for each (column), `(classes, classes)`."""
@@ -38,87 +40,103 @@ class Scores:
 
 
 class Engine:
-    """Computes gradients and scores of a network, its sub-batches spread over the backend's threads.
+    """Computes gradients of a network and scores images with it, on as many processes as the backend has threads.
 
-    Sub-batches have a fixed size, each is computed by one thread, and their results are added up in their order.
-    A context manager: leaving it ends the threads.
+    `tables` are the images that can be asked for, by name: the workers are forked with them. A context manager:
+    entering it starts the workers and keeps the BLAS to one thread each, leaving it ends them.
     """
 
-    def __init__(self, network: Network, backend: Backend) -> None:
+    def __init__(self, network: Network, tables: Mapping[str, ImageTable], backend: Backend) -> None:
         self.network = network
+        self.tables = tables
         self.backend = backend
-        self._workers = [_Worker(network.replica(), backend) for _ in range(backend.threads)]
-        self._pool = ThreadPoolExecutor(backend.threads) if backend.threads > 1 else None
+        most = max(map(len, tables.values()))
+        self._indices = backend.shared((most,), np.intp)
+        self._lanes = backend.shared((LANES, network.size))
+        self._losses = backend.shared((LANES,), np.float64)
+        self._correct = backend.shared((LANES,), np.float64)
+        self._scores = tuple(backend.shared((most,), dtype) for dtype in (backend.dtype, np.intp, backend.dtype))
+        self._replica = network.replica()
+        self._loss = CrossEntropyLoss(backend)
+        self._workspace = Workspace(backend)
 
     def __enter__(self) -> Self:
         self._blas = self.backend.limit_blas()
+        self._crew = Crew(self.backend.threads, self._work)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._pool:
-            self._pool.shutdown()
+        self._crew.dismiss()
         self._blas.restore_original_limits()
 
-    def gradient(self, table: ImageTable, indices: Array) -> tuple[Array, Array]:
-        """Write the gradient of the batch's mean loss into `network.gradient`; return that loss and the accuracy."""
-        share = 1 / len(indices)
-        total = self.network.gradient
-        loss, correct = 0.0, 0
-        parts = self._each(indices, lambda worker, ids: worker.train(table, ids, share))
-        for number, (part_loss, part_correct, part) in enumerate(parts):
-            if number:
-                total += part
-            else:
-                total[...] = part
-            loss = loss + part_loss
-            correct = correct + part_correct
-        return loss * share, correct * share
+    def gradient(self, table: str, indices: Array) -> tuple[Array, Array, Array]:
+        """Return the mean loss and the accuracy of a batch, and the gradient of that loss, a vector like `theta`."""
+        batch = len(indices)
+        parts = self._give_out(("train", table, batch), indices)
+        if parts == 1:
+            return self._losses[0] / batch, self._correct[0] / batch, self._replica.gradient
+        lanes = min(parts, LANES)
+        total = self._lanes[0]
+        for lane in range(1, lanes):
+            total += self._lanes[lane]
+        return self._losses[:lanes].sum() / batch, self._correct[:lanes].sum() / batch, total
 
-    def score(self, table: ImageTable, indices: Array | None = None) -> Scores:
-        """Return what the network makes of the images at `indices`, or of all."""
-        xp = self.backend.xp
-        indices = xp.arange(len(table)) if indices is None else indices
-        parts = list(self._each(indices, lambda worker, ids: worker.score(table, ids)))
-        losses, labels, predictions, probabilities = (
-            self.backend.to_host(xp.concatenate(column)) for column in zip(*parts, strict=True)
-        )
-        return Scores(losses.astype(np.float64), labels, predictions, probabilities.astype(np.float64))
+    def score(self, table: str, indices: Array | None = None) -> Scores:
+        """Return what the network makes of the table's images at `indices`, or of all."""
+        if indices is None:
+            indices = self.backend.xp.arange(len(self.tables[table]))
+        self._give_out(("score", table, len(indices)), indices)
+        labels = self.tables[table].labels[indices]
+        found = [scores[: len(indices)].copy() for scores in self._scores]
+        losses, predictions, probabilities = map(self.backend.to_host, found)
+        return Scores(losses, self.backend.to_host(labels), predictions, probabilities)
 
-    def _each(self, indices: Array, work: Callable[["_Worker", Array], Result]) -> Iterator[Result]:
-        """Yield the result of every sub-batch in order, as many at a time as there are workers."""
-        size = self.backend.sub_batch or len(indices)
-        parts = [indices[start : start + size] for start in range(0, len(indices), size)]
-        if self._pool is None or len(parts) == 1:
-            for part in parts:
-                yield work(self._workers[0], part)
-            return
-        for start in range(0, len(parts), len(self._workers)):
-            yield from self._pool.map(work, self._workers, parts[start : start + len(self._workers)])
+    def _give_out(self, order: tuple[str, str, int], indices: Array) -> int:
+        """Have an order done, alone if there is but one sub-batch; return the number of sub-batches."""
+        batch = len(indices)
+        self._indices[:batch] = indices
+        parts = -(-batch // (self.backend.sub_batch or batch))
+        if parts == 1:
+            self._work(0, order, 1)
+        else:
+            self._crew.do(order)
+        return parts
 
-
-class _Worker:
-    """One thread's share: a replica of the network with buffers of its own."""
-
-    def __init__(self, network: Network, backend: Backend) -> None:
-        self.network = network
-        self.backend = backend
-        self.loss = CrossEntropyLoss(backend)
-        self.workspace = Workspace(backend)
-
-    def train(self, table: ImageTable, indices: Array, share: float) -> tuple[Array, Array, Array]:
-        """Return the sub-batch's summed loss, how many it got right, and its gradient (valid until called again)."""
+    def _work(self, member: int, order: tuple[str, str, int], members: int | None = None) -> None:
+        """Do a member's share of an order."""
+        kind, table, batch = order
+        members = members or self.backend.threads
+        size = self.backend.sub_batch or batch
+        pieces = [slice(start, min(start + size, batch)) for start in range(0, batch, size)]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is seen by its loss
-            images, labels = table.batch(indices, self.workspace)
-            logits = self.network.forward(images)
-            losses = self.loss.forward(logits, labels)
-            correct = (logits.argmax(axis=1) == labels).sum()
-            self.network.backward(self.loss.backward(share))
-            return losses.sum(dtype=np.float64), correct, self.network.gradient
+            for lane in range(member, LANES, members):
+                for number, piece in enumerate(pieces[lane::LANES]):
+                    if kind == "train":
+                        self._train(self.tables[table], piece, 1 / batch, lane, number == 0, len(pieces) == 1)
+                    else:
+                        self._score(self.tables[table], piece)
 
-    def score(self, table: ImageTable, indices: Array) -> tuple[Array, Array, Array, Array]:
-        """Return each image's loss, label, predicted class and that class's probability."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            images, labels = table.batch(indices, self.workspace)
-            logits = self.network.forward(images)
-            losses = self.loss.forward(logits, labels)
-            return losses, labels, logits.argmax(axis=1), self.loss.probabilities.max(axis=1)
+    def _train(self, table: ImageTable, piece: slice, share: float, lane: int, first: bool, alone: bool) -> None:
+        """Add a sub-batch's summed loss, right answers and gradient to its lane."""
+        images, labels = table.batch(self._indices[piece], self._workspace)
+        logits = self._replica.forward(images)
+        loss = self._loss.forward(logits, labels).sum(dtype=np.float64)
+        correct = (logits.argmax(axis=1) == labels).sum()
+        self._replica.backward(self._loss.backward(share))
+        if first:
+            self._losses[lane], self._correct[lane] = loss, correct
+            if not alone:
+                self._lanes[lane] = self._replica.gradient
+        else:
+            self._losses[lane] += loss
+            self._correct[lane] += correct
+            self._lanes[lane] += self._replica.gradient
+
+    def _score(self, table: ImageTable, piece: slice) -> None:
+        """Write each image's loss, predicted class and that class's probability to their places."""
+        images, labels = table.batch(self._indices[piece], self._workspace)
+        logits = self._replica.forward(images)
+        losses, predictions, probabilities = self._scores
+        losses[piece] = self._loss.forward(logits, labels)
+        predictions[piece] = logits.argmax(axis=1)
+        probabilities[piece] = self._loss.probabilities.max(axis=1)

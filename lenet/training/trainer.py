@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lenet.backend import Array, Backend
-from lenet.data.loader import ImageTable
 from lenet.data.samplers import Sampler
 from lenet.network import Network
 from lenet.optimizers import Optimizer
@@ -52,7 +51,6 @@ class Trainer:
         sampler: Sampler,
         epochs: int,
         seed: int,
-        train: ImageTable,
         validate: Callable[[int], Record],
         on_step: Callable[[Progress], None],
     ) -> None:
@@ -64,7 +62,7 @@ class Trainer:
         self.sampler = sampler
         self.epochs = epochs
         self.seed = seed
-        self.train = train
+        self.images = len(engine.tables["train"])
         self.validate = validate
         self.on_step = on_step
         self.progress = Progress()
@@ -92,7 +90,7 @@ class Trainer:
     def _run_epoch(self) -> Record:
         """Take the steps of one epoch and return its record."""
         progress, batch = self.progress, self.sampler.batch
-        order = self.sampler.order(len(self.train), stream(self.seed, "shuffle", progress.epoch))
+        order = self.sampler.order(self.images, stream(self.seed, "shuffle", progress.epoch))
         steps = math.ceil(len(order) / batch)
         order = self.backend.array(order)
         started = time.perf_counter()
@@ -100,9 +98,9 @@ class Trainer:
             self.on_step(progress)
             clock = Clock(progress.step, steps, self.epochs)
             rate = self.optimizer.lr * self.schedule(clock, progress.history)
-            loss, accuracy = self.engine.gradient(self.train, order[start : start + batch])
+            loss, accuracy, gradient = self.engine.gradient("train", order[start : start + batch])
             with np.errstate(over="ignore", invalid="ignore"):  # divergence is seen by its loss
-                self.optimizer.step(self.network.theta, self.network.gradient, rate)
+                self.optimizer.step(self.network.theta, gradient, rate)
             progress.step += 1
             progress.loss += loss
             progress.accuracy += accuracy
