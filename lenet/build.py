@@ -18,6 +18,7 @@ from lenet.initializers import Initializer
 from lenet.layers import Layer
 from lenet.optimizers import Optimizer
 from lenet.schedules import Schedule
+from lenet.tracking.address import tracking_uri
 from lenet.training.settings import TrainerSettings
 from lenet.validation import NonNegativeInt, validated
 
@@ -26,11 +27,11 @@ KEYS = ("seed", "network", "optimizer", "schedule", "data", "trainer", "backend"
 
 
 class TrackingSettings:
-    """Where runs are recorded: the store's address (None: found as MLflow finds it) and the experiment's name."""
+    """Where runs are recorded: the store's address (given None: found as MLflow finds it) and the experiment's name."""
 
     @validated
-    def __init__(self, uri: str | None, experiment: str) -> None:
-        self.uri = uri
+    def __init__(self, uri: str | None, experiment: Annotated[str, Field(min_length=1)]) -> None:
+        self.uri = tracking_uri(uri)
         self.experiment = experiment
 
 
@@ -38,14 +39,13 @@ class SweepSettings:
     """Where a run stands in a sweep: its parent run and the keys that differ between the jobs."""
 
     @validated
-    def __init__(self, resume: str | None = None, parent: str | None = None, keys: tuple[str, ...] = ()) -> None:
-        self.resume = resume
+    def __init__(self, parent: str | None = None, keys: tuple[str, ...] = ()) -> None:
         self.parent = parent
         self.keys = keys
 
 
 class NetworkSettings:
-    """A network before its shapes are known. `activation` and `pooling` serve the layers by interpolation."""
+    """A network before its shapes are known. All but `layers` and `initializer` serve the layers by interpolation."""
 
     @validated
     def __init__(
@@ -54,6 +54,7 @@ class NetworkSettings:
         initializer: Initializer = "he_normal",
         activation: Literal["relu", "tanh", "sigmoid", "scaled_tanh"] | None = None,
         pooling: Literal["avg", "max"] | None = None,
+        **interpolated: Any,
     ) -> None:
         self.specifications = layers
         self.initializer = initializer
@@ -99,10 +100,9 @@ def build(config: Mapping[str, Any]) -> Plan:
     for key in KEYS:
         if config.get(key) is None:
             raise UserError(f"`{key}` is missing from the configuration; `--help` lists what it may be.")
-    network = dict(config["network"])
     return Plan(
         seed=call(_seed, {"seed": config["seed"]}, ""),
-        network=call(NetworkSettings, network, "network"),
+        network=call(NetworkSettings, config["network"], "network"),
         optimizer=make(config["optimizer"], "optimizer", Optimizer),
         schedule=make(config["schedule"], "schedule", Schedule),
         data=make(config["data"], "data", DataSource),

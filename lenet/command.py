@@ -3,10 +3,11 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from lenet.errors import UserError
-from lenet.signals import terminate_like_interrupt
+from lenet.errors import Failure, UserError
+from lenet.signals import sigterm_like_ctrl_c
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done; the run or a job of the sweep failed; what was asked for is wrong or cannot be had; interrupted."""
@@ -15,31 +16,42 @@ log = logging.getLogger("lenet")
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """Run a command with its output on the terminal, and return its exit code."""
-    _speak()
-    terminate_like_interrupt()
-    try:
-        return command()
-    except UserError as error:
-        print(f"lenet: {error}", file=sys.stderr)
-        return WRONG
-    except KeyboardInterrupt:
-        print("lenet: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone (`| head`); nothing more can be said
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+    """Run a command with what `lenet` logs on standard output, and return its exit code."""
+    with _speaking(), sigterm_like_ctrl_c():
+        try:
+            return command()
+        except UserError as error:
+            print(f"lenet: {error}", file=sys.stderr)
+            return WRONG
+        except Failure as error:
+            print(f"lenet: {error}", file=sys.stderr)
+            return FAILED
+        except KeyboardInterrupt:
+            print("lenet: interrupted", file=sys.stderr)
+            return INTERRUPTED
 
 
-def _speak() -> None:
-    """Print what `lenet` logs: messages as plain lines on standard output, below a progress bar where there is one."""
-    from tqdm import tqdm
+class _Console(logging.Handler):
+    """Messages as plain lines on standard output, above a progress bar where there is one."""
 
-    class Console(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        try:
             tqdm.write(self.format(record), file=sys.stdout)
+        except BrokenPipeError:
+            # Whoever read our output has gone (`| head`). The work goes on without a listener.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    log.handlers = [console := Console(logging.INFO)]
-    console.setFormatter(logging.Formatter("%(message)s"))
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    console = _Console(logging.INFO)
+    before = log.handlers, log.level, log.propagate
+    log.handlers, log.propagate = [console], False
     log.setLevel(logging.DEBUG)
-    log.propagate = False
+    try:
+        yield
+    finally:
+        log.handlers, _, log.propagate = before
+        log.setLevel(before[1])

@@ -21,8 +21,8 @@ def make(node: Any, key: str, kind: type[Part]) -> Part:
         raise UserError(
             f"`{key}` is {node!r}; it needs a mapping with `_target_`, the import path of a {kind.__name__}."
         )
-    arguments = {name: value for name, value in node.items() if name != "_target_"}
-    part = call(_resolve(node["_target_"], key, kind), arguments, key)
+    target = _resolve(node["_target_"], key, kind)
+    part = call(target, {name: value for name, value in node.items() if name != "_target_"}, key)
     if not isinstance(part, kind):
         raise UserError(f"`{key}._target_` is {node['_target_']!r}, which makes no {kind.__name__} but {part!r}.")
     return part
@@ -30,7 +30,10 @@ def make(node: Any, key: str, kind: type[Part]) -> Part:
 
 def call(function: Callable[..., Part], arguments: Mapping[str, Any], key: str) -> Part:
     """Call `function`, and turn what it finds wrong with its arguments into a `UserError` that names the key."""
-    parameters = inspect.signature(function).parameters
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError as error:
+        raise UserError(f"`{key}`: {function!r} does not say what arguments it takes.") from error
     accepted = [name for name, parameter in parameters.items() if parameter.kind is not VAR_KEYWORD]
     for name in arguments:
         if name not in accepted and len(accepted) == len(parameters):
@@ -56,6 +59,8 @@ def _resolve(path: str, key: str, kind: type) -> Callable[..., Any]:
         ) from error
     if not callable(target):
         raise UserError(f"`{key}._target_` is {path!r}, which is not a class or function but {target!r}.")
+    if isinstance(target, type) and not issubclass(target, kind):
+        raise UserError(f"`{key}._target_` is {path!r}, which is no {kind.__name__}.")
     return target  # type: ignore[no-any-return]
 
 
@@ -70,19 +75,20 @@ def _explain(error: ValidationError, key: str) -> str:
     problems: dict[str, tuple[Any, list[str]]] = {}
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
-        message = problem["msg"][0].lower() + problem["msg"][1:]
-        if problem["type"] == "value_error":
-            return f"`{key}`: {problem['ctx']['error']}."
+        message = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else problem["msg"]
+        message = message[0].lower() + message[1:].rstrip(".")
         if problem["type"] == "literal_error":
             options = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
-            message += f".{did_you_mean(str(problem['input']), options)}".rstrip(".")
+            message += f".{did_you_mean(str(problem['input']), options)}".removesuffix(".")
         problems.setdefault(name, (problem["input"], []))[1].append(message)
     lines = []
     for name, (found, messages) in problems.items():
-        full = _join(key, name)
-        missing = any("missing" in message for message in messages)
-        lines.append(f"`{full}` is missing." if missing else f"`{full}` is {found!r}: {' or '.join(messages)}.")
-    return "\n".join(lines).replace("..", ".").replace("?.", "?")
+        if all("missing" in message for message in messages):
+            lines.append(f"`{_join(key, name)}` is missing.")
+        else:
+            what = " or ".join(dict.fromkeys(messages))
+            lines.append(f"`{_join(key, name)}` is {found!r}: {what}{'' if what.endswith('?') else '.'}")
+    return "\n".join(lines)
 
 
 def _join(key: str, name: str) -> str:

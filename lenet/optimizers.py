@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from lenet.backend import Array, Backend
-from lenet.validation import NonNegativeFloat, PositiveFloat, validated
+from lenet.validation import NonNegativeFloat, Number, PositiveFloat, validated
 
 
 class Optimizer(ABC):
@@ -101,7 +101,7 @@ class Momentum(Optimizer):
     def __init__(
         self,
         lr: PositiveFloat = 0.01,
-        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9,
+        momentum: Annotated[float, Number, Field(ge=0, lt=1)] = 0.9,
         weight_decay: NonNegativeFloat = 0.0,
         decay_biases: bool = False,
         clip_norm: PositiveFloat | None = None,

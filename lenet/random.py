@@ -11,4 +11,5 @@ def stream(seed: int, name: str, *index: int) -> np.random.Generator:
     `index` picks one of many streams of that name, such as one for each epoch. Two streams that differ in
     any of these are independent (NumPy's `SeedSequence`), so drawing from one never disturbs another.
     """
-    return np.random.default_rng([seed, zlib.crc32(name.encode()), *index])
+    key = (zlib.crc32(name.encode()), *index)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from lenet.command import DONE, FAILED, INTERRUPTED, run_command
+from lenet.command import DONE, FAILED, run_command
 from lenet.config import CommandLine, launch, read
 
 
@@ -15,25 +15,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(command: CommandLine) -> int:
     if not command.is_run:
-        launch(command.arguments, lambda config: None)
+        launch(command, lambda config: None)
         return DONE
-    # Only now: NumPy and, once everything is checked, MLflow take their time to import.
+    # Only now, because NumPy and then MLflow take their time to import.
     from lenet.build import build
 
     plans = [build(job.config) for job in command.jobs]
-
-    from lenet.experiment import RunFailed, execute
-    from lenet.signals import Interrupted
-    from lenet.sweep import run_sweep
-
     if command.is_sweep:
+        from lenet.sweep import run_sweep
+
         return DONE if run_sweep(command, plans) else FAILED
-    try:
-        execute(plans[0], command.jobs[0].overrides)
-    except RunFailed:
-        return FAILED
-    except Interrupted:
-        return INTERRUPTED
+    from lenet.experiment import execute
+
+    execute(plans[0], command.jobs[0].overrides)
     return DONE
 
 

@@ -14,12 +14,12 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from lenet.errors import UserError, did_you_mean
-from lenet.validation import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, UnitInterval, validated
+from lenet.validation import Fraction, NonNegativeFloat, NonNegativeInt, Number, PositiveInt, UnitInterval, validated
 
 History = Sequence[Mapping[str, float]]
 """One record per completed epoch, metric name to value."""
 
-Decay = Annotated[float, Field(gt=0, le=1)]
+Decay = Annotated[float, Number, Field(gt=0, le=1)]
 """What a rate is multiplied by at each stair."""
 
 

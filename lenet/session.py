@@ -1,15 +1,13 @@
 """A plan made real: its data on the device, its network with weights drawn, ready to train."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from lenet.backend import Backend
 from lenet.build import Plan
 from lenet.data import Dataset, scaling, split_classes
 from lenet.data.loader import ImageTable
-from lenet.data.samplers import Sampler
 from lenet.network import Network
 from lenet.random import stream
 from lenet.training.engine import Engine
@@ -28,51 +26,39 @@ class Session:
     shift: float
     scale: float
     network: Network
-    tables: dict[str, ImageTable]
-    """`train`, `test`, and `validation` unless `report` draws from the test set instead."""
+    engine: Engine
+    """Its tables: `train`, `test`, and `validation` unless `report` draws from the test set instead."""
 
     @property
     def validation_size(self) -> int:
         """How many images an epoch's validation looks at."""
-        return len(self.tables["validation"]) if "validation" in self.tables else REPORT_IMAGES
+        return len(self.engine.tables.get("validation", range(REPORT_IMAGES)))
 
-    def steps_per_epoch(self, sampler: Sampler) -> int:
-        """Return the number of steps that `sampler` makes of the training images."""
-        return math.ceil(sampler.samples(len(self.tables["train"])) / sampler.batch)
-
-    def validator(self, engine: Engine, seed: int) -> Callable[[int], Record]:
-        """Return what scores the network after an epoch."""
-        return partial(self._validate, engine, seed)
-
-    def _validate(self, engine: Engine, seed: int, epoch: int) -> Record:
-        if "validation" in self.tables:
-            return engine.score("validation").summary("val")
-        drawn = stream(seed, "report", epoch).integers(len(self.tables["test"]), size=REPORT_IMAGES)
-        return engine.score("test", self.backend.array(drawn)).summary("val")
+    def validate(self, seed: int, epoch: int) -> Record:
+        """Score the network after an epoch."""
+        if "validation" in self.engine.tables:
+            return self.engine.score("validation").summary("val")
+        drawn = stream(seed, "report", epoch).integers(len(self.engine.tables["test"]), size=REPORT_IMAGES)
+        return self.engine.score("test", self.backend.array(drawn)).summary("val")
 
 
-def open_session(plan: Plan, check: Callable[[], None] = lambda: None) -> Session:
-    """Get hold of the hardware and the data, and fit the network to them; `check` may raise to stop in between.
+@contextmanager
+def open_session(plan: Plan) -> Iterator[Session]:
+    """Get hold of the hardware and the data, fit the network to them, and start the engine; end it on leaving.
 
     Raises `UserError` where one of them cannot be had or they do not fit each other.
     """
     backend = plan.backend.open()
     dataset = plan.data.load(plan.seed)
-    check()
     images, labels = dataset.train_images, dataset.train_labels
     parts = {"train": (images, labels), "test": (dataset.test_images, dataset.test_labels)}
     if plan.data.validation != "report":
         kept, held_out = split_classes(labels, plan.data.validation, stream(plan.seed, "split"))
         parts |= {"train": (images[kept], labels[kept]), "validation": (images[held_out], labels[held_out])}
     shift, scale = scaling(plan.data.scaling, parts["train"][0])
+    tables = {name: ImageTable(*part, shift, scale, backend) for name, part in parts.items()}
     classes = len(dataset.classes)
     network = Network(plan.network.layers(classes), images.shape[1:], classes, backend)
     network.initialize(plan.network.initializer, stream(plan.seed, "init"))
-    return Session(
-        backend=backend,
-        dataset=dataset,
-        shift=shift,
-        scale=scale,
-        network=network,
-        tables={name: ImageTable(*part, shift, scale, backend) for name, part in parts.items()},
-    )
+    with Engine(network, tables, backend) as engine:
+        yield Session(backend, dataset, shift, scale, network, engine)

@@ -2,24 +2,23 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(Exception):
-    """The process was asked to stop, and stopped where nothing was half done."""
-
-
 class StopRequests:
-    """While it is entered, a first signal is only noted, for `check` to raise; a second one stops at once.
+    """While it is entered, a first signal is only noted, to be raised by `check` or on leaving; a second stops at once.
 
     Signals reach the main thread alone; elsewhere this does nothing.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -32,22 +31,43 @@ class StopRequests:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if kind is None:
+            self.check()
 
     def check(self) -> None:
-        """Raise `Interrupted` if a signal has come."""
-        if self.requested:
-            raise Interrupted
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Raise `KeyboardInterrupt` if a signal has come."""
         if self.requested:
             raise KeyboardInterrupt
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within, a signal stops at once: for what may take long and leaves nothing half done."""
+        self.check()
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.check()
         self.requested = True
+        if self._at_once:
+            raise KeyboardInterrupt
 
 
-def terminate_like_interrupt() -> None:
-    """Have SIGTERM raise `KeyboardInterrupt`, as Ctrl-C does."""
+@contextmanager
+def sigterm_like_ctrl_c() -> Iterator[None]:
+    """Have SIGTERM raise `KeyboardInterrupt`, as Ctrl-C does (in the main thread, where signals come)."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,9 +2,10 @@
 
 import csv
 import io
+import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -12,12 +13,10 @@ from omegaconf import DictConfig
 from tabulate import tabulate
 
 from lenet.build import Plan, build
-from lenet.config import CommandLine, flatten, launch, to_dict
+from lenet.config import CommandLine, launch, to_dict
 from lenet.environment import git_state
-from lenet.errors import UserError
 from lenet.experiment import ERROR, RunFailed, execute
-from lenet.signals import Interrupted
-from lenet.tracking.address import tracking_uri
+from lenet.flatten import flatten
 from lenet.tracking.run import Run
 from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.ui import how_to_look
@@ -25,6 +24,8 @@ from lenet.tracking.ui import how_to_look
 log = logging.getLogger(__name__)
 
 RANKING = "best/val_accuracy"
+SWEPT = "lenet.swept"
+"""The tag with a job's values of the keys that differ between the jobs, as JSON."""
 METRICS = (RANKING, "val/accuracy", "val/loss", "test/accuracy", "test/loss")
 
 
@@ -34,23 +35,22 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     A job that fails does not stop the others. `plans` are the jobs' checked plans, for what they have in common.
     """
     tracking = plans[0].tracking
-    store = Store(tracking_uri(tracking.uri), tracking.experiment)
-    commit = git_state()["commit"]
-    parent = store.start_run(_sweep_name(command), kind="sweep", params=_params(plans), commit=commit)
-    log.info("%s: %d runs", parent.name, len(plans))
-    keys = ",".join(command.swept)
+    store = Store(tracking.uri, tracking.experiment)
+    name = _sweep_name(command)
+    parent = store.start_run(name, kind="sweep", params=_params(plans), commit=git_state()["commit"])
+    log.info("%s: %d runs", name, len(plans))
+    extra = [f"sweep.parent={parent.id}", f"sweep.keys=[{','.join(command.swept)}]"]
+    complete = False
     try:
-        launch([f"sweep.parent={parent.id}", f"sweep.keys=[{keys}]", *command.arguments], run_job)
+        launch(command, run_job, extra)
         children = store.children(parent.id)
-        _sum_up(parent, children, command.swept)
-    except (Interrupted, KeyboardInterrupt):
+        _sum_up(parent, children, len(plans), command.swept)
+        complete = len(children) == len(plans) and all(child.status == "FINISHED" for child in children)
+    except KeyboardInterrupt:
         parent.close("KILLED")
         raise
-    except BaseException:
-        parent.close("FAILED")
-        raise
-    complete = len(children) == len(plans) and all(child.status == "FINISHED" for child in children)
-    parent.close("FINISHED" if complete else "FAILED")
+    finally:
+        parent.close("FINISHED" if complete else "FAILED")  # does nothing where it is closed already
     log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))
     return complete
 
@@ -59,52 +59,57 @@ def run_job(config: DictConfig) -> None:
     """Run one job of a sweep, as Hydra calls it; its failure is recorded in its own run and goes no further."""
     plan = build(to_dict(config))
     overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("sweep.")]
+    swept = swept_values(overrides, plan.sweep.keys)
     try:
-        execute(plan, overrides, job_name(overrides, plan.sweep.keys))
-    except UserError as error:
-        log.error("failed: %s", error)
+        execute(plan, overrides, job_name(swept), {SWEPT: json.dumps(swept)})
     except RunFailed:
-        pass  # it has been logged with its traceback
-    except Interrupted as error:
-        raise KeyboardInterrupt from error
+        pass  # said and recorded
+    except Exception:
+        log.exception("job %s failed before it could be recorded", job_name(swept))
 
 
-def job_name(overrides: Sequence[str], keys: Sequence[str]) -> str:
+def swept_values(overrides: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+    """Return what a job's overrides say of the keys that differ between the jobs."""
+    values = {key.lstrip("+"): value for key, _, value in (text.partition("=") for text in overrides)}
+    return {key: values[key] for key in keys}
+
+
+def job_name(swept: Mapping[str, str]) -> str | None:
     """Name a job by what differs: `lr=0.005`; with the key in full where its last word is not enough."""
-    words = [key.rpartition(".")[2] for key in keys]
-    parts = []
-    for key, word in zip(keys, words, strict=True):
-        value = next(text.partition("=")[2] for text in overrides if text.partition("=")[0].lstrip("+") == key)
-        parts.append(f"{word if words.count(word) == 1 else key}={value}")
-    return ",".join(parts)
+    words = [key.rpartition(".")[2] for key in swept]
+    parts = [
+        f"{word if words.count(word) == 1 else key}={value}"
+        for word, (key, value) in zip(words, swept.items(), strict=True)
+    ]
+    return ",".join(parts)[:250] or None
 
 
-def _sum_up(parent: Run, children: Sequence[RunRecord], keys: Sequence[str]) -> None:
+def _sum_up(parent: Run, children: Sequence[RunRecord], jobs: int, keys: Sequence[str]) -> None:
     """Record the sweep's table, figure and best run on the parent, and show them."""
-    rows = [_row(child, keys) for child in children]
+    rows = [_row(child) for child in children]
     rows.sort(key=lambda row: math.inf if math.isnan(row[RANKING]) else -row[RANKING])
     parent.log_text(_to_csv(rows), "sweep/results.csv")
     log.info(
-        "\n%s\n",
-        tabulate([_shown(row) for row in rows], headers="keys", tablefmt="simple", disable_numparse=True),
+        "\n%s\n", tabulate([_shown(row) for row in rows], headers="keys", tablefmt="simple", disable_numparse=True)
     )
     for child in children:
         if child.status != "FINISHED":
             log.error("%s %s: %s", child.name, child.status, child.tags.get(ERROR, "no reason was recorded"))
+    if len(children) < jobs:
+        log.error("%d of %d jobs left no run", jobs - len(children), jobs)
     if not rows or math.isnan(rows[0][RANKING]):
         return
-    best = rows[0]
-    parent.set_tag("best_run", best["run_id"])
-    log.info("best by validation accuracy: %s (%s)", best["name"], best["run_id"])
-    from lenet import plots  # Matplotlib takes half a second to import
-
+    parent.set_tag("best_run", rows[0]["run_id"])
+    log.info("best by validation accuracy: %s (%s)", rows[0]["name"], rows[0]["run_id"])
     if keys:
+        from lenet import plots  # Matplotlib takes half a second to import
+
         parent.log_bytes(plots.to_png(plots.sweep(rows, keys[0], RANKING)), "figures/sweep.png")
 
 
-def _row(child: RunRecord, keys: Sequence[str]) -> dict[str, Any]:
+def _row(child: RunRecord) -> dict[str, Any]:
     """Return what the sweep's table says of one run."""
-    swept = {key: child.params.get(key, "") for key in keys}
+    swept = json.loads(child.tags.get(SWEPT, "{}"))
     metrics = {metric: child.metrics.get(metric, math.nan) for metric in METRICS}
     seconds = round(child.end - child.start, 1) if child.end else math.nan
     diverged = child.tags.get("diverged", "false")
@@ -139,16 +144,17 @@ def _to_csv(rows: Sequence[dict[str, Any]]) -> str:
 
 def _sweep_name(command: CommandLine) -> str:
     """Name a sweep by what it sweeps: `sweep lr=0.005,0.01`."""
-    swept = [text for text in command.arguments if text.partition("=")[0].lstrip("+") in command.swept]
-    words = [f"{key.rpartition('.')[2]}={value}" for key, _, value in (text.partition("=") for text in swept)]
-    return f"sweep {' '.join(words)}"[:250] if words else "sweep"
+    pairs = [text.partition("=") for text in command.overrides]
+    values = {key.lstrip("+"): value for key, _, value in pairs}
+    words = [f"{key.rpartition('.')[2]}={values[key]}" for key in command.swept if key in values]
+    return " ".join(["sweep", *words])[:250]
 
 
 def _params(plans: Sequence[Plan]) -> dict[str, Any]:
     """Return what all jobs have in common, and for each key that differs all its values."""
     configs = [flatten(plan.config) for plan in plans]
     params: dict[str, Any] = {}
-    for key in configs[0]:
-        values = list(dict.fromkeys(str(config.get(key)) for config in configs))
-        params[key] = configs[0][key] if len(values) == 1 else ",".join(values)
+    for key in dict.fromkeys(key for config in configs for key in config):
+        values = {str(config[key]): config[key] for config in configs if key in config}
+        params[key] = next(iter(values.values())) if len(values) == 1 else ",".join(values)
     return params

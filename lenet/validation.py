@@ -3,18 +3,27 @@
 from collections.abc import Callable
 from typing import Annotated, ParamSpec, TypeVar
 
-from pydantic import ConfigDict, Field, validate_call
+from pydantic import BeforeValidator, ConfigDict, Field, validate_call
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PositiveInt = Annotated[int, Field(ge=1)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+def _no_boolean(value: object) -> object:
+    """Refuse `true` where a number belongs, which would be taken for 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not a boolean")
+    return value
+
+
+Number = BeforeValidator(_no_boolean)
+PositiveInt = Annotated[int, Number, Field(ge=1)]
+NonNegativeInt = Annotated[int, Number, Field(ge=0)]
+PositiveFloat = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Number, Field(gt=0, lt=1)]
 """A share of a whole, both ends excluded."""
-UnitInterval = Annotated[float, Field(ge=0, le=1)]
+UnitInterval = Annotated[float, Number, Field(ge=0, le=1)]
 
 
 def validated(function: Callable[P, R]) -> Callable[P, R]:

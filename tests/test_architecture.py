@@ -11,7 +11,7 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {"errors", "validation", "random", "files", "signals"},
+    {"errors", "validation", "random", "files", "flatten", "signals"},
     {"backend"},
     {"memory"},
     {
@@ -28,6 +28,7 @@ ORDER = [
     },
     {"network"},
     {"training"},
+    {"diagnosis"},
     {"config"},
     {"construct"},
     {"build"},
@@ -44,8 +45,8 @@ HOMES = {
     "mlflow": {"tracking"},
     "matplotlib": {"plots"},
     "cupy": {"backend"},
-    "hydra": {"config", "construct", "sweep"},
-    "omegaconf": {"config", "sweep"},
+    "hydra": {"config", "construct", "diagnosis", "sweep"},
+    "omegaconf": {"config", "diagnosis", "sweep"},
     "pooch": {"data"},
     "PIL": {"data"},
 }

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -5,13 +7,18 @@ from lenet.backend import BackendSettings
 from lenet.errors import UserError
 
 
-def test_auto_says_why_it_chose_numpy_where_there_is_no_cupy():
+@pytest.fixture
+def no_cupy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+
+
+def test_auto_says_why_it_chose_numpy_where_there_is_no_cupy(no_cupy):
     backend = BackendSettings("auto").open()
     assert backend.name == "numpy"
     assert backend.reason == "chosen by backend=auto: the package CuPy is not installed"
 
 
-def test_cupy_that_is_missing_is_the_user_s_to_mend():
+def test_cupy_that_is_missing_is_the_user_s_to_mend(no_cupy):
     with pytest.raises(
         UserError, match=r"backend=cupy cannot be had: the package CuPy is not installed.*lenet\[cuda12\]"
     ):

@@ -1,6 +1,7 @@
 """What is wrong ends in exit code 2 and one message that names it, before anything is done."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,18 @@ WRONG = [
     (["+optimizer.nesterov=true"], r"`optimizer\.nesterov`.*Accepted: .*momentum"),
     (["optimizer.lr=0.1,0.2"], r"`optimizer\.lr` is given several values: add -m"),
     (["optimizer._target_=lenet.optimizers.Momentun"], r"`optimizer\._target_`.*Did you mean `Momentum`\?"),
-    (["optimizer._target_=lenet.layers.ReLU", "~optimizer.lr"], r"`optimizer"),
+    (
+        ["optimizer._target_=lenet.layers.ReLU"],
+        r"`optimizer\._target_` is 'lenet\.layers\.ReLU', which is no Optimizer",
+    ),
+    (["optimizer._target_=lenet.layers.pooling"], r"Unknown key `optimizer\.lr`.*Accepted: kind"),
+    (["optimizer._target_=builtins.dict"], r"`optimizer\._target_` is 'builtins\.dict', which is no Optimizer"),
+    (["optimizer.lr=true"], r"`optimizer\.lr` is True: a number is needed, not a boolean"),
+    (["seed=true"], r"`seed` is True"),
+    (["+optimizer=sgd"], r"optimizer"),
+    (["optimizer@foo=sgd"], r"optimizer"),
+    (["sweep.resume=last"], r"`sweep\.resume`"),
+    (["--config-name=other"], r"--config-name is not for this command"),
     (["schedule=cosin"], r"`schedule=cosin`.*Did you mean `cosine`\?"),
     (["schedule=step", "schedule.gamma=2"], r"`schedule\.gamma` is 2"),
     (["network.activation=rellu"], r"`network\.activation` is 'rellu'.*Did you mean `relu`\?"),
@@ -83,6 +95,7 @@ WRONG = [
 @pytest.mark.parametrize(("arguments", "says"), WRONG, ids=[" ".join(arguments) for arguments, _ in WRONG])
 def test_what_is_wrong_is_named_and_nothing_is_left(arguments, says, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "cupy", None)
     monkeypatch.delenv("LENET_DATA", raising=False)
     assert main(arguments) == 2
     said = capsys.readouterr().err

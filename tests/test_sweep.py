@@ -1,12 +1,15 @@
 """A sweep: one parent, a child for each job, and the answer on the parent."""
 
 import csv
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from lenet.run import main
-from lenet.sweep import job_name
-from tests.conftest import SMALL, artifacts
+from lenet.sweep import job_name, swept_values
+from tests.conftest import SMALL, artifacts, environment, save_digits
 
 
 def family(runs):
@@ -69,13 +72,79 @@ def test_the_same_sweep_twice_makes_two_and_loses_nothing(workplace, records):
     assert sorted(kinds) == ["job"] * 4 + ["sweep"] * 2
 
 
+def test_a_sweep_over_a_group_says_which_option_each_job_had(workplace, records):
+    assert main([*SMALL, "trainer.figures=none", "optimizer=sgd,momentum", "-m"]) == 0
+    parent, children = family(records())
+    assert [child.info.run_name for child in children] == ["optimizer=sgd", "optimizer=momentum"]
+    rows = list(csv.DictReader((artifacts(parent) / "sweep/results.csv").open()))
+    assert {row["optimizer"] for row in rows} == {"sgd", "momentum"}
+    assert parent.data.params["optimizer._target_"] == "lenet.optimizers.SGD,lenet.optimizers.Momentum"
+    assert parent.data.params["optimizer.momentum"] == "0.9"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-m", *SMALL, "trainer.figures=none", "seed=0,1"],
+        [*SMALL, "seed=0,1", "-m", "trainer.figures=none"],
+        ["--multirun", *SMALL, "trainer.figures=none", "+network.layers.5.padding=0,1"],
+        ["--config-dir", "own", *SMALL, "trainer.figures=none", "experiment=pair", "-m"],
+        ["--config-dir", "own", *SMALL, "trainer.figures=none", "experiment=pair_by_itself"],
+    ],
+)
+def test_a_sweep_may_be_written_in_any_order_and_declared_in_an_experiment(arguments, workplace, records):
+    (workplace / "own/experiment").mkdir(parents=True)
+    declared = "# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 3,4\n"
+    (workplace / "own/experiment/pair.yaml").write_text(declared)
+    (workplace / "own/experiment/pair_by_itself.yaml").write_text(declared + "  mode: MULTIRUN\n")
+    assert main(arguments) == 0
+    _, children = family(records())
+    assert len(children) == 2
+    assert len({child.info.run_name for child in children}) == 2
+
+
+def test_a_job_that_cannot_even_be_built_does_not_stop_the_others(workplace, records, monkeypatch):
+    (workplace / "awkward.py").write_text(
+        "from lenet.layers import ReLU\n"
+        "class Awkward(ReLU):\n"
+        "    def setup(self, shape):\n"
+        "        if shape[0] == 5:\n"
+        "            raise AttributeError('no five')\n"
+        "        return shape\n"
+    )
+    monkeypatch.syspath_prepend(str(workplace))
+    awkward = ["network.layers.1._target_=awkward.Awkward", "~network.layers.1.function"]
+    assert main([*SMALL, *awkward, "trainer.figures=none", "network.layers.0.channels=5,6", "-m"]) == 1
+    _, children = family(records())
+    assert [child.info.status for child in children] == ["FAILED", "FINISHED"]
+    assert "no five" in children[0].data.tags["lenet.error"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_closes_its_parent_and_the_job_under_way(number, workplace, records):
+    save_digits(workplace / "digits.npz", 3000)
+    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000", "seed=0,1", "-m"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            break
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in output + errors
+    parent, children = family(records())
+    assert [run.info.status for run in (parent, *children)] == ["KILLED", "KILLED"]
+    assert (artifacts(children[0]) / "checkpoints/last.npz").exists()
+
+
 @pytest.mark.parametrize(
     ("overrides", "keys", "name"),
     [
         (["optimizer.lr=0.005", "seed=3"], ["optimizer.lr"], "lr=0.005"),
         (["optimizer=sgd", "seed=1"], ["optimizer", "seed"], "optimizer=sgd,seed=1"),
         (["+a.x=1", "b.x=2"], ["a.x", "b.x"], "a.x=1,b.x=2"),
+        (["seed=1"], [], None),
     ],
 )
 def test_jobs_are_named_by_what_differs(overrides, keys, name):
-    assert job_name(overrides, keys) == name
+    assert job_name(swept_values(overrides, keys)) == name

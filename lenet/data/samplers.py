@@ -15,8 +15,8 @@ class Sampler(Protocol):
     def batch(self) -> int:
         """Samples in a step (the last step of an epoch may have fewer)."""
 
-    def samples(self, size: int) -> int:
-        """Return how many images one epoch over `size` images sees."""
+    def steps(self, size: int) -> int:
+        """Return the number of steps of one epoch over `size` images."""
 
     def order(self, size: int, generator: np.random.Generator) -> npt.NDArray[np.intp]:
         """Return the indices of one epoch over `size` images."""
@@ -28,8 +28,8 @@ class Shuffle:
 
     batch: int
 
-    def samples(self, size: int) -> int:
-        return size
+    def steps(self, size: int) -> int:
+        return math.ceil(size / self.batch)
 
     def order(self, size: int, generator: np.random.Generator) -> npt.NDArray[np.intp]:
         return generator.permutation(size)
@@ -42,7 +42,7 @@ class OnePerBlock:
     block: int
     batch: int = 1
 
-    def samples(self, size: int) -> int:
+    def steps(self, size: int) -> int:
         return math.ceil(size / self.block)
 
     def order(self, size: int, generator: np.random.Generator) -> npt.NDArray[np.intp]:

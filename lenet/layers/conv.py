@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import PositiveInt
-
 from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, ParameterSpec, Shape
 from lenet.layers.windows import Padding, Pair, pair, windows_over
 from lenet.memory import logical, rows_first
-from lenet.validation import validated
+from lenet.validation import PositiveInt, validated
 
 TRANSPOSE_ABOVE = 64
 """Elements of a window from which on `dy` is transposed for the weights' gradient: a product that contracts over the

@@ -3,11 +3,9 @@
 import math
 from collections.abc import Mapping
 
-from pydantic import PositiveInt
-
 from lenet.backend import Array
 from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
-from lenet.validation import validated
+from lenet.validation import PositiveInt, validated
 
 
 class Linear(Layer):

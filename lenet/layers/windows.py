@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from pydantic import NonNegativeInt, PositiveInt
-
 from lenet.layers.base import Layer, Shape, ShapeError, image_shape
+from lenet.validation import NonNegativeInt, PositiveInt
 
 Pair = PositiveInt | tuple[PositiveInt, PositiveInt]
 Padding = NonNegativeInt | tuple[NonNegativeInt, NonNegativeInt]

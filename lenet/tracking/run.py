@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from lenet.errors import Failure
 from lenet.files import write_atomically
 from lenet.tracking.address import mask
 
@@ -33,7 +34,7 @@ DIGEST_LENGTH = 36
 SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 
 
-class TrackingError(Exception):
+class TrackingError(Failure):
     """The store did not take, or did not give, what a run needed; the message holds no password."""
 
 

@@ -1,6 +1,6 @@
 """Where MLflow's own pages show what was recorded."""
 
-import os
+import shlex
 from urllib.parse import quote
 
 from lenet.tracking.address import DEFAULT, SERVERS, mask, tracking_uri
@@ -19,9 +19,10 @@ def how_to_look(uri: str, experiment_id: str, parent: str | None = None) -> str:
     page = f"#/experiments/{experiment_id}/runs?{query}"
     if uri.startswith(SERVERS):
         return f"compare at {mask(uri)}/{page}"
-    store = "" if _is_default(uri) else f" --backend-store-uri {mask(uri)}"
+    store = "" if _is_default(uri) else f" --backend-store-uri {shlex.quote(mask(uri))}"
     return f"compare: `mlflow ui{store}`, then open\nhttp://127.0.0.1:5000/{page}"
 
 
 def _is_default(uri: str) -> bool:
-    return uri == tracking_uri() if "MLFLOW_TRACKING_URI" in os.environ else uri == tracking_uri(DEFAULT)
+    """Say whether a bare `mlflow ui` in this folder, which knows nothing of `MLFLOW_TRACKING_URI`, shows the store."""
+    return uri == tracking_uri(DEFAULT)

@@ -16,11 +16,13 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from lenet.errors import Failure
+
 Work = Callable[[int, Any], None]
 """What is done by member `number` (0 is the parent) when it is given an order."""
 
 
-class CrewError(RuntimeError):
+class CrewError(Failure):
     """A helper process failed or was killed."""
 
 

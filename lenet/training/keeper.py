@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -63,11 +62,18 @@ class Keeper:
         self._saved_epoch, self._saved_at = self.trainer.progress.epoch, time.monotonic()
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
-        progress = asdict(self.trainer.progress)
-        progress |= {"loss": float(progress["loss"]), "accuracy": float(progress["accuracy"])}
-        best = {"best_accuracy": self.best_accuracy, "best_epoch": self.best_epoch}
-        arrays = capture(self.trainer.network, self.trainer.optimizer)
-        return arrays, {**self.meta, **progress, **best, "diverged": self.trainer.diverged}
+        progress = self.trainer.progress
+        state = {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "loss": float(progress.loss),
+            "accuracy": float(progress.accuracy),
+            "history": list(progress.history),
+            "best_accuracy": self.best_accuracy,
+            "best_epoch": self.best_epoch,
+            "diverged": self.trainer.diverged,
+        }
+        return capture(self.trainer.network, self.trainer.optimizer), {**self.meta, **state}
 
 
 def capture(network: Network, optimizer: Optimizer) -> Arrays:

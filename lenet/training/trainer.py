@@ -29,8 +29,8 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    loss: float = 0.0
-    accuracy: float = 0.0
+    loss: float | Array = 0.0
+    accuracy: float | Array = 0.0
     history: list[Record] = field(default_factory=list)
 
 
@@ -45,6 +45,7 @@ class Trainer:
 
     def __init__(
         self,
+        *,
         engine: Engine,
         optimizer: Optimizer,
         schedule: Schedule,
@@ -90,9 +91,8 @@ class Trainer:
     def _run_epoch(self) -> Record:
         """Take the steps of one epoch and return its record."""
         progress, batch = self.progress, self.sampler.batch
-        order = self.sampler.order(self.images, stream(self.seed, "shuffle", progress.epoch))
-        steps = math.ceil(len(order) / batch)
-        order = self.backend.array(order)
+        steps = self.steps_per_epoch
+        order = self.backend.array(self.sampler.order(self.images, stream(self.seed, "shuffle", progress.epoch)))
         started = time.perf_counter()
         for start in range(0, len(order), batch):
             self.on_step(progress)
@@ -111,6 +111,11 @@ class Trainer:
         seconds = time.perf_counter() - started
         record |= self.validate(progress.epoch)
         return record | {"lr": rate, "samples_per_second": len(order) / seconds}
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of steps in an epoch."""
+        return self.sampler.steps(self.images)
 
     def _vectors(self) -> list[Array]:
         return [self.network.theta, *self.optimizer.state.values()]
