@@ -17,6 +17,7 @@ from lenet.flatten import flatten
 from lenet.progress import ProgressBar, layer_table
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests
+from lenet.tracking.importing import without_collections
 from lenet.tracking.ui import how_to_look
 from lenet.training.keeper import Keeper
 from lenet.training.trainer import Progress, Record, Trainer
@@ -114,7 +115,8 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
 @contextmanager
 def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None) -> "Iterator[Run]":
     """Open the MLflow run, and close it with its true status and its log, however the body ends."""
-    from lenet.tracking.store import Store  # MLflow takes more than a second to import
+    with without_collections():
+        from lenet.tracking.store import Store  # MLflow takes more than a second to import
 
     store = Store(plan.tracking.uri, plan.tracking.experiment)
     run = store.start_run(

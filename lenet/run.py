@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from lenet.command import DONE, FAILED, run_command
 from lenet.config import CommandLine, launch, read
+from lenet.tracking.importing import without_collections
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +23,8 @@ def _main(command: CommandLine) -> int:
 
     plans = [build(job.config) for job in command.jobs]
     if command.is_sweep:
-        from lenet.sweep import run_sweep
+        with without_collections():
+            from lenet.sweep import run_sweep
 
         return DONE if run_sweep(command, plans) else FAILED
     from lenet.experiment import execute

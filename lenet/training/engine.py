@@ -97,40 +97,41 @@ class Engine:
         self._indices[:batch] = indices
         parts = -(-batch // (self.backend.sub_batch or batch))
         if parts == 1:
-            self._work(0, order, 1)
+            self._work(0, order)
         else:
             self._crew.do(order)
         return parts
 
-    def _work(self, member: int, order: tuple[str, str, int], members: int | None = None) -> None:
-        """Do a member's share of an order."""
-        kind, table, batch = order
-        members = members or self.backend.threads
-        size = self.backend.sub_batch or batch
-        pieces = [slice(start, min(start + size, batch)) for start in range(0, batch, size)]
+    def _work(self, member: int, order: tuple[str, str, int]) -> None:
+        """Do a member's share of an order: every sub-batch of the lanes that are its own."""
+        kind, name, batch = order
+        table, size = self.tables[name], self.backend.sub_batch or batch
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is seen by its loss
-            for lane in range(member, LANES, members):
-                for number, piece in enumerate(pieces[lane::LANES]):
-                    if kind == "train":
-                        self._train(self.tables[table], piece, 1 / batch, lane, number == 0, len(pieces) == 1)
-                    else:
-                        self._score(self.tables[table], piece)
+            for number, start in enumerate(range(0, batch, size)):
+                if number % LANES % self.backend.threads != member:
+                    continue
+                piece = slice(start, min(start + size, batch))
+                if kind == "train":
+                    self._train(table, piece, batch, number)
+                else:
+                    self._score(table, piece)
 
-    def _train(self, table: ImageTable, piece: slice, share: float, lane: int, first: bool, alone: bool) -> None:
+    def _train(self, table: ImageTable, piece: slice, batch: int, number: int) -> None:
         """Add a sub-batch's summed loss, right answers and gradient to its lane."""
         images, labels = table.batch(self._indices[piece], self._workspace)
         logits = self._replica.forward(images)
         loss = self._loss.forward(logits, labels).sum(dtype=np.float64)
         correct = (logits.argmax(axis=1) == labels).sum()
-        self._replica.backward(self._loss.backward(share))
-        if first:
-            self._losses[lane], self._correct[lane] = loss, correct
-            if not alone:
-                self._lanes[lane] = self._replica.gradient
-        else:
+        self._replica.backward(self._loss.backward(1 / batch))
+        lane = number % LANES
+        if number >= LANES:
             self._losses[lane] += loss
             self._correct[lane] += correct
             self._lanes[lane] += self._replica.gradient
+        else:
+            self._losses[lane], self._correct[lane] = loss, correct
+            if piece.stop - piece.start < batch:  # a batch in one piece is read from the replica itself
+                self._lanes[lane] = self._replica.gradient
 
     def _score(self, table: ImageTable, piece: slice) -> None:
         """Write each image's loss, predicted class and that class's probability to their places."""
