@@ -106,9 +106,12 @@ class Conv2d(Layer):
         outputs, rows = self.rows.spread()
         b.spread[rows] = dy[outputs]
         self.backend.xp.matmul(self._turned_kernel.reshape(b.folding_shape), b.stacks, out=b.unfolded_dx)
-        b.dx.fill(0)
-        for target, source in b.folding:
-            target += source
+        if b.skewed is not None:
+            self.backend.xp.sum(b.skewed, axis=2, out=b.dx)
+        else:
+            b.dx.fill(0)
+            for target, source in b.folding:
+                target += source
         return logical(b.dx)
 
     def _prepare(self, batch: int) -> "_Buffers":
@@ -141,14 +144,32 @@ class Conv2d(Layer):
         if self.needs_input_gradient:
             b.spread = zeros(height + kernel_height - 1, self.channels, run)  # its gaps stay zero
             b.stacks = self._stacked(b.spread, height, 1)
-            b.unfolded_dx = zeros(height, taps, run)
             b.folding_shape = (taps, kernel_height * self.channels)
             b.dx = zeros(height, channels, width, batch)
-            columns = b.unfolded_dx.reshape(height, channels, kernel_width, self.columns.count, batch)
+            gap = kernel_width - 1 - self.padding[1]
+            place = self.columns.count + max(gap, 0)
+            columns = zeros(height, channels, kernel_width, place, batch)
+            b.unfolded_dx = columns.reshape(height, taps, place * batch)[:, :, :run]
+            if self.stride[1] == 1 and gap >= 0:
+                b.skewed = self._skewed(columns, width)
             b.folding = [
                 (b.dx[:, :, inputs], columns[:, :, offset, outputs]) for offset, (outputs, inputs) in enumerate(reach)
             ]
         return b
+
+    def _skewed(self, columns: Array, width: int) -> Array:
+        """View `(H, C, KW, places, N)`, its last places zero, so that one axis holds what each pixel is owed.
+
+        Column `q` of the kernel owes pixel `j` what stands at place `j - q + PW`; stepping from one column to the next
+        goes one place less far. What lies before the first place is the zero end of the column before.
+        """
+        row, channel, column, place, sample = columns.strides
+        height, channels, kernel_width, _, batch = columns.shape
+        return self.backend.xp.lib.stride_tricks.as_strided(
+            columns[:, :, :, self.padding[1] :],
+            shape=(height, channels, kernel_width, width, batch),
+            strides=(row, channel, column - place, place, sample),
+        )
 
     def _stacked(self, rows: Array, count: int, stride: int) -> Array:
         """View rows `(H, A, B)` as `count` overlapping stacks of `KH` of them, every `stride`: `(count, KH·A, B)`."""
@@ -179,4 +200,5 @@ class _Buffers:
     unfolded_dx: Array = None
     folding_shape: tuple[int, int] = (0, 0)
     dx: Array = None
+    skewed: Array | None = None
     folding: list[tuple[Array, Array]] = field(default_factory=list)
