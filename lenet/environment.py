@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_info
+from lenet import blas
 
 PACKAGES = (
     "lenet",
@@ -36,7 +36,7 @@ def describe(device: str | None = None) -> dict[str, Any]:
             "implementation": platform.python_implementation(),
         },
         "packages": {name: _version(name) for name in PACKAGES},
-        "blas": _blas(),
+        "blas": blas.describe(),
         "cpu": _cpu(),
         "gpu": device,
         "os": {"name": _os_name(), "kernel": f"{platform.system()} {platform.release()}"},
@@ -72,20 +72,6 @@ def _version(package: str) -> str | None:
         except PackageNotFoundError:
             continue
     return None
-
-
-def _blas() -> dict[str, Any] | None:
-    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    if not found:
-        return None
-    # SciPy brings a second one.
-    library = next((library for library in found if "numpy" in library["filepath"]), found[0])
-    return {
-        "library": library["internal_api"],
-        "version": library["version"],
-        "kernel": library.get("architecture"),
-        "threads": library["num_threads"],
-    }
 
 
 def _cpu() -> dict[str, Any]:

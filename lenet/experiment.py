@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from lenet import environment
+from lenet import blas, environment
 from lenet.build import Plan
 from lenet.errors import Failure, UserError
 from lenet.flatten import flatten
@@ -172,6 +172,9 @@ def _describe(plan: Plan, session: Session, overrides: Sequence[str], run: "Run"
     sizes = len(tables["train"]), session.validation_size, len(tables["test"])
     log.log(level, "%s to train on, %s to validate, %s to test", *(f"{count:,}" for count in sizes))
     log.log(level, "backend %s, %s", session.backend.name, session.backend.reason)
+    slow = blas.outdated((blas.describe() or {}).get("kernel"), blas.processor_flags())
+    if slow and session.backend.name == "numpy":
+        log.log(logging.DEBUG if plan.sweep.parent else logging.WARNING, "%s", slow)
     log.log(level, "\n%s\n", layer_table(session.network.summaries))
 
 

@@ -11,7 +11,7 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {"errors", "validation", "random", "files", "flatten", "signals"},
+    {"errors", "validation", "random", "files", "flatten", "signals", "blas"},
     {"backend"},
     {"memory"},
     {
