@@ -39,8 +39,8 @@ class _Console(logging.Handler):
 
         try:
             tqdm.write(self.format(record), file=sys.stdout)
-        except BrokenPipeError:
-            # Whoever read our output has gone (`| head`). The work goes on without a listener.
+        except OSError:
+            # Whoever read our output has gone (`| head`), or its disk is full. The work goes on without a listener.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lenet.diagnosis import CONFIG_NAME, diagnose
+from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
 from lenet.errors import UserError
 
 VERSION_BASE = "1.3"
@@ -69,6 +69,8 @@ def read(arguments: Sequence[str]) -> CommandLine:
     options = tuple(argument for argument in arguments if argument not in overrides)
     if given.help or given.hydra_help or given.info or given.shell_completion:
         return CommandLine(options, overrides, is_run=False)
+    if given.multirun and given.cfg:
+        raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
     with _loader(given.config_dir) as loader:
         parsed = _parse(overrides, loader)
         declared, mode = _declared_sweep(overrides, loader)
@@ -76,8 +78,8 @@ def read(arguments: Sequence[str]) -> CommandLine:
         swept = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed) if o.is_sweep_override()}
         if swept and not is_sweep:
             raise UserError(f"`{next(iter(swept))}` is given several values: add -m (--multirun) to sweep over them.")
-        jobs = BasicSweeper.split_arguments([*declared, *parsed], None)[0] if is_sweep else [overrides]
-        composed = tuple(Job(tuple(job), _compose(job, loader)) for job in jobs)
+        jobs = _split([*declared, *parsed]) if is_sweep else [list(overrides)]
+        composed = tuple(Job(tuple(job), _compose(job, loader, resolve=not given.cfg)) for job in jobs)
     return CommandLine(options, overrides, not given.cfg, is_sweep, composed, tuple(swept))
 
 
@@ -160,15 +162,26 @@ def _declared_sweep(overrides: Sequence[str], loader: ConfigLoader) -> tuple[lis
             from_shell=False,
             validate_sweep_overrides=False,
         )
-    except (HydraException, OmegaConfBaseException):
+    except COMPOSING_ERRORS:
         return [], None  # what is wrong is found, and said, when the jobs are composed
+    if config.hydra.job.chdir:
+        raise UserError("`hydra.job.chdir` is true; accepted: false, since stores and data are found from this folder.")
     params = config.hydra.sweeper.get("params") or {}
     return _parse([f"{key!s}={value!s}" for key, value in params.items()], loader), config.hydra.mode
 
 
-def _compose(overrides: Sequence[str], loader: ConfigLoader) -> dict[str, Any]:
+def _split(overrides: list[Override]) -> list[list[str]]:
+    """Return the overrides of every job of a sweep."""
+    try:
+        return BasicSweeper.split_arguments(overrides, None)[0]
+    except HydraException as error:
+        raise UserError(f"{str(error).splitlines()[0]}. Accepted: key=a,b, range(…), choice(…), glob(…).") from error
+
+
+def _compose(overrides: Sequence[str], loader: ConfigLoader, resolve: bool = True) -> dict[str, Any]:
     try:
         config = compose(CONFIG_NAME, list(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(diagnose(_parse(overrides, loader), loader) or str(error).splitlines()[0]) from error
-    return to_dict(config)
+    except COMPOSING_ERRORS as error:
+        said = diagnose(_parse(overrides, loader), loader) or " ".join(str(error).split())
+        raise UserError(said) from error
+    return to_dict(config) if resolve else {}

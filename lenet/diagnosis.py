@@ -9,11 +9,14 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lenet.errors import did_you_mean
 from lenet.flatten import flatten
 
 CONFIG_NAME = "config"
+COMPOSING_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+"""What composing raises over a wrong override, or over a user's own YAML."""
 
 
 def diagnose(overrides: Sequence[Override], loader: ConfigLoader) -> str | None:
@@ -26,14 +29,16 @@ def diagnose(overrides: Sequence[Override], loader: ConfigLoader) -> str | None:
             options = loader.get_group_options(group, ObjectType.CONFIG)
             value = override.value()
             for option in value if isinstance(value, list) else [value]:
-                if option is not None and option not in options and not override.is_delete():
+                nothing = option is None and group == "experiment"  # the one group that may be left empty
+                if option not in options and not nothing and not override.is_delete():
                     hint = did_you_mean(str(option), options)
                     accepted = ", ".join(options) or "nothing: there is no such group"
-                    return f"`{group}={option}` is not an option.{hint} Accepted: {accepted}."
+                    shown = "null" if option is None else option
+                    return f"`{group}={shown}` is not an option.{hint} Accepted: {accepted}."
             chosen.append(str(override.input_line))
     try:
         keys = _keys(compose(CONFIG_NAME, chosen))
-    except (HydraException, OmegaConfBaseException):
+    except COMPOSING_ERRORS:
         return None
     for override in overrides:
         key = override.key_or_group
@@ -42,12 +47,23 @@ def diagnose(overrides: Sequence[Override], loader: ConfigLoader) -> str | None:
         if key not in keys:
             home = key.rpartition(".")[0]
             near = [name for name in keys if name.rpartition(".")[0] == home]
-            hint = did_you_mean(key, [*keys, *groups])
+            hint = _hint(key, keys, groups)
             accepted = (
                 f" Accepted under `{home}`: {', '.join(n.rpartition('.')[2] for n in near)}." if home and near else ""
             )
             return f"Unknown key `{key}`.{hint}{accepted} `--cfg job` shows all keys."
     return None
+
+
+def _hint(key: str, keys: Sequence[str], groups: Sequence[str]) -> str:
+    """Suggest a key for a name that is not one: by its last word alone, or as a whole if that is very near."""
+    home, _, word = key.rpartition(".")
+    if not home and (same := [name for name in keys if name.rpartition(".")[2] == word]):
+        return f" Did you mean `{same[0]}`?"
+    near = did_you_mean(word, [name.rpartition(".")[2] for name in keys if name.rpartition(".")[0] == home])
+    if near and home:
+        return near.replace("`", f"`{home}.", 1)
+    return near or did_you_mean(key, [*groups, *keys], nearness=0.8)
 
 
 def _keys(config: DictConfig) -> list[str]:

@@ -16,7 +16,7 @@ class Failure(Exception):
     """The work failed for a reason that the message gives. Commands print it and exit with code 1."""
 
 
-def did_you_mean(name: str, options: Iterable[str]) -> str:
+def did_you_mean(name: str, options: Iterable[str], nearness: float = 0.6) -> str:
     """Return `" Did you mean `x`?"` for the option nearest to `name`, or an empty string if none is near."""
-    matches = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name, list(options), n=1, cutoff=nearness)
     return f" Did you mean `{matches[0]}`?" if matches else ""

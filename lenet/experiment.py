@@ -16,7 +16,7 @@ from lenet.errors import Failure, UserError
 from lenet.flatten import flatten
 from lenet.progress import ProgressBar, layer_table
 from lenet.session import Session, open_session
-from lenet.signals import StopRequests
+from lenet.signals import StopRequests, shielded
 from lenet.tracking.importing import without_collections
 from lenet.tracking.ui import how_to_look
 from lenet.training.keeper import Keeper
@@ -89,7 +89,8 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
         bar.step(trainer.progress)
     finally:
         bar.close()
-        keeper.save()
+        with shielded():
+            keeper.save()
     if trainer.diverged:
         log.warning("diverged in epoch %d; the last finite weights are kept", len(records))
         run.set_tag("diverged", "true")
@@ -140,7 +141,7 @@ def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None) -> "
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
-        log.warning("interrupted: the run is closed as KILLED, with its last checkpoint")
+        log.warning("interrupted: closing the run as KILLED, with its last checkpoint")
         raise
     except Exception as error:
         expected = isinstance(error, UserError | Failure)
@@ -151,10 +152,11 @@ def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None) -> "
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        try:
-            run.log_text(text.getvalue(), "log.txt")
-        finally:
-            run.close(status)
+        with shielded():
+            try:
+                run.log_text(text.getvalue(), "log.txt")
+            finally:
+                run.close(status)
     if not plan.sweep.parent:
         log.info("%s", how_to_look(store.uri, store.experiment_id))
 

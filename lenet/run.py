@@ -4,25 +4,28 @@ import sys
 from collections.abc import Sequence
 
 from lenet.command import DONE, FAILED, run_command
-from lenet.config import CommandLine, launch, read
-from lenet.tracking.importing import without_collections
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for and return the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    return run_command(lambda: _main(read(given)))
+    return run_command(lambda: _main(given))
 
 
-def _main(command: CommandLine) -> int:
+def _main(arguments: Sequence[str]) -> int:
+    # Imported step by step: Hydra, then NumPy, and MLflow only once everything is checked.
+    from lenet.config import launch, read
+
+    command = read(arguments)
     if not command.is_run:
         launch(command, lambda config: None)
         return DONE
-    # Only now, because NumPy and then MLflow take their time to import.
     from lenet.build import build
 
     plans = [build(job.config) for job in command.jobs]
     if command.is_sweep:
+        from lenet.tracking.importing import without_collections
+
         with without_collections():
             from lenet.sweep import run_sweep
 

@@ -13,7 +13,6 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from lenet.errors import UserError, did_you_mean
 from lenet.validation import Fraction, NonNegativeFloat, NonNegativeInt, Number, PositiveInt, UnitInterval, validated
 
 History = Sequence[Mapping[str, float]]
@@ -180,20 +179,16 @@ class Plateau(Schedule):
     As PyTorch's ReduceLROnPlateau, by replaying the epochs completed before the clock's, so that the factor
     is a function of the recorded history alone.
 
-    mode: whether a better metric is smaller (`min`) or larger (`max`); by default told from a name that ends
-        in `loss` or `accuracy`.
+    metric: a loss is better when it is smaller, an accuracy when it is larger.
     threshold: an improvement counts if it is larger than this: `rel`, as a share of the best value so far, or
         `abs`, in the metric's own unit. A value that is not a number is no improvement.
     min_factor: the total factor never falls below this.
-
-    Raises ValueError if the mode cannot be told from the metric's name.
     """
 
     @validated
     def __init__(
         self,
-        metric: str = "val/loss",
-        mode: Literal["min", "max"] | None = None,
+        metric: Literal["train/loss", "train/accuracy", "val/loss", "val/accuracy"] = "val/loss",
         factor: Fraction = 0.1,
         patience: NonNegativeInt = 3,
         threshold: NonNegativeFloat = 1e-4,
@@ -203,7 +198,7 @@ class Plateau(Schedule):
     ) -> None:
         super().__init__(warmup)
         self.metric = metric
-        self.mode = mode or mode_of(metric)
+        self.mode = "min" if metric.endswith("loss") else "max"
         self.reduction = factor
         self.patience = patience
         self.threshold = threshold
@@ -211,16 +206,11 @@ class Plateau(Schedule):
         self.min_factor = min_factor
 
     def _factor(self, clock: Clock, history: History) -> float:
-        """Raise UserError if a record lacks the metric, ValueError if a completed epoch has no record."""
+        """Raise ValueError if a completed epoch has no record."""
         if len(history) < clock.epoch:
             raise ValueError(f"history holds {len(history)} epochs, but {clock.epoch} are completed")
         total, best, waited = 1.0, math.inf if self.mode == "min" else -math.inf, 0
         for record in islice(history, clock.epoch):
-            if self.metric not in record:
-                raise UserError(
-                    f"schedule.metric={self.metric} is not recorded; the run records "
-                    f"{', '.join(record)}.{did_you_mean(self.metric, record)}"
-                )
             value = record[self.metric]
             if self._improves(value, best):
                 best, waited = value, 0
@@ -240,12 +230,3 @@ def half_cosine(start: float, end: float, progress: float) -> float:
     """Return the point at `progress` (0 to 1) of half a cosine wave from `start` to `end`."""
     weight = (1 + math.cos(math.pi * progress)) / 2
     return weight * start + (1 - weight) * end
-
-
-def mode_of(metric: str) -> Literal["min", "max"]:
-    """Return which values of a metric are better. Raises ValueError if its name does not say."""
-    if metric.endswith("loss"):
-        return "min"
-    if metric.endswith("accuracy"):
-        return "max"
-    raise ValueError(f"mode must be min or max: the name of the metric {metric!r} does not say which is better")

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -15,8 +16,10 @@ from tabulate import tabulate
 from lenet.build import Plan, build
 from lenet.config import CommandLine, launch, to_dict
 from lenet.environment import git_state
+from lenet.errors import UserError
 from lenet.experiment import ERROR, RunFailed, execute
 from lenet.flatten import flatten
+from lenet.signals import StopRequests, shielded
 from lenet.tracking.run import Run
 from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.ui import how_to_look
@@ -34,6 +37,9 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
 
     A job that fails does not stop the others. `plans` are the jobs' checked plans, for what they have in common.
     """
+    if moving := [key for key in command.swept if key.startswith(("tracking", "sweep", "hydra"))]:
+        raise UserError(f"`{moving[0]}` cannot be swept over: all runs of a sweep are recorded in one place.")
+    _try_output_folder(command)
     tracking = plans[0].tracking
     store = Store(tracking.uri, tracking.experiment)
     name = _sweep_name(command)
@@ -41,18 +47,40 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     log.info("%s: %d runs", name, len(plans))
     extra = [f"sweep.parent={parent.id}", f"sweep.keys=[{','.join(command.swept)}]"]
     complete = False
+
+    def job(config: DictConfig) -> None:
+        stop.check()
+        run_job(config)
+        stop.check()
+
     try:
-        launch(command, run_job, extra)
+        with StopRequests() as stop:  # between jobs too, where Hydra would not bear to be interrupted
+            launch(command, job, extra)
         children = store.children(parent.id)
         _sum_up(parent, children, len(plans), command.swept)
         complete = len(children) == len(plans) and all(child.status == "FINISHED" for child in children)
     except KeyboardInterrupt:
-        parent.close("KILLED")
+        with shielded():
+            parent.close("KILLED")
         raise
     finally:
         parent.close("FINISHED" if complete else "FAILED")  # does nothing where it is closed already
     log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))
     return complete
+
+
+def _try_output_folder(command: CommandLine) -> None:
+    """Refuse to start where Hydra could not write its output folder: it would say so with a traceback, and late."""
+    if any(override.startswith("hydra.sweep.dir") for override in command.overrides):
+        return
+    folder = Path("mlruns/hydra")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder.absolute()} cannot be made ({error.strerror}); run the sweep in a folder that can be written to, "
+            "or name another one: hydra.sweep.dir=FOLDER."
+        ) from error
 
 
 def run_job(config: DictConfig) -> None:
@@ -97,14 +125,15 @@ def _sum_up(parent: Run, children: Sequence[RunRecord], jobs: int, keys: Sequenc
             log.error("%s %s: %s", child.name, child.status, child.tags.get(ERROR, "no reason was recorded"))
     if len(children) < jobs:
         log.error("%d of %d jobs left no run", jobs - len(children), jobs)
-    if not rows or math.isnan(rows[0][RANKING]):
+    if not rows:
         return
-    parent.set_tag("best_run", rows[0]["run_id"])
-    log.info("best by validation accuracy: %s (%s)", rows[0]["name"], rows[0]["run_id"])
-    if keys:
-        from lenet import plots  # Matplotlib takes half a second to import
+    if not math.isnan(rows[0][RANKING]):
+        parent.set_tag("best_run", rows[0]["run_id"])
+        log.info("best by validation accuracy: %s (%s)", rows[0]["name"], rows[0]["run_id"])
+    from lenet import plots  # Matplotlib takes half a second to import
 
-        parent.log_bytes(plots.to_png(plots.sweep(rows, keys[0], RANKING)), "figures/sweep.png")
+    figure = plots.sweep(rows, keys[0] if keys else "name", RANKING)
+    parent.log_bytes(plots.to_png(figure), "figures/sweep.png")
 
 
 def _row(child: RunRecord) -> dict[str, Any]:
@@ -120,7 +149,7 @@ def _row(child: RunRecord) -> dict[str, Any]:
 def _shown(row: dict[str, Any]) -> dict[str, str]:
     """Return the columns that fit a terminal, formatted."""
     return {
-        "run": row["name"],
+        "run": row["name"] if len(row["name"]) <= 24 else row["name"][:23] + "…",
         "best val": _number(row[RANKING]),
         "last val": _number(row["val/accuracy"]),
         "test acc": _number(row["test/accuracy"]),

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -254,3 +255,41 @@ def test_help_is_short_and_imports_nothing_heavy():
     assert "heavy: []" in output
     assert len(output.splitlines()) < 30
     assert max(map(len, output.splitlines())) <= 100
+
+
+def test_a_second_ctrl_c_leaves_a_true_status_too(workplace, records):
+    save_digits(workplace / "digits.npz", 3000)
+    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000"]
+    for pause in (0.0, 0.01, 0.02, 0.04):
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        )
+        for line in process.stdout:
+            if line.startswith("epoch 2/"):
+                break
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode in (130, -signal.SIGINT)
+    assert {run.info.status for run in records()} == {"KILLED"}
+
+
+def test_a_reader_who_leaves_does_not_stop_the_run(workplace, records):
+    command = f"{sys.executable} -m lenet.run {' '.join(SMALL)} | head -2"
+    subprocess.run(command, shell=True, check=True, capture_output=True, env=environment())
+    (run,) = records()
+    assert run.info.status == "FINISHED"
+
+
+def test_a_store_whose_artifacts_have_no_place_is_refused_before_the_run(workplace, records):
+    (workplace / "mlruns").write_text("in the way")
+    assert main([*SMALL, "trainer.figures=none"]) == 2
+    assert records() == []
+
+
+def test_a_broken_network_file_of_the_user_s_own_is_one_message(workplace, capsys):
+    (workplace / "conf/network").mkdir(parents=True)
+    (workplace / "conf/network/tiny.yaml").write_text("layers: [\n")
+    assert main(["--config-dir", "conf", "network=tiny", *SMALL]) == 2
+    assert "tiny.yaml" in capsys.readouterr().err

@@ -46,11 +46,13 @@ def open_store(uri: str, experiment: str) -> tuple[MlflowClient, str]:
 
 def _open_sqlite(uri: str, path: Path, experiment: str) -> tuple[MlflowClient, str]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    for place in (path.parent, path):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise PermissionError(f"{place} is not writable")
     # Relative to nothing: MLflow's own default would be ./mlruns of whoever opens the store first.
     artifacts = str(path.parent / "mlruns")
+    for place in (path.parent, path, Path(artifacts)):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise PermissionError(f"{place} is not writable")
+    if Path(artifacts).exists() and not Path(artifacts).is_dir():
+        raise NotADirectoryError(f"{artifacts} is not a folder, and is where the runs' artifacts belong")
     with _turn(path):
         if not path.exists():
             _create(path, artifacts)
