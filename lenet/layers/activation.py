@@ -28,7 +28,7 @@ class ReLU(Activation):
 
     def forward(self, x: Array) -> Array:
         xp = self.backend.xp
-        self._y = xp.clip(x, 0, xp.inf, out=self.output(x))
+        self._y = x.clip(0, xp.inf, out=self.output(x))
         return self._y
 
     def backward(self, dy: Array) -> Array:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from lenet.backend import Array
+from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
 from lenet.validation import PositiveInt, validated
 
@@ -39,22 +39,35 @@ class Linear(Layer):
     def multiply_accumulates(self) -> int:
         return self.in_features * self.features
 
+    def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
+        super().bind(backend, parameters, gradients)
+        self._buffers: dict[int, tuple[Array, Array, Array]] = {}
+        self._weight, self._bias = parameters["weight"], parameters["bias"][:, None]
+        self._weight_gradient, self._bias_gradient = gradients["weight"].T, gradients["bias"]
+
     def forward(self, x: Array) -> Array:
         self._x = x
-        y = self.workspace.array("y", (self.features, x.shape[0]))
-        self.backend.xp.matmul(self.parameters["weight"].T, x.T, out=y)
-        y += self.parameters["bias"][:, None]
+        y, _, _ = self._buffers.get(len(x)) or self._prepare(len(x))
+        self.backend.xp.matmul(self._weight.T, x.T, out=y)
+        y += self._bias
         return y.T
 
     def backward(self, dy: Array) -> Array | None:
         xp = self.backend.xp
-        xp.dot(dy.T, self._x, out=self.gradients["weight"].T)  # for one sample ten times as fast as matmul
-        xp.sum(dy, axis=0, out=self.gradients["bias"])
+        _, dx, ones = self._buffers[len(dy)]
+        xp.dot(dy.T, self._x, out=self._weight_gradient)  # for one sample ten times as fast as matmul
+        xp.matmul(dy.T, ones, out=self._bias_gradient)
         if not self.needs_input_gradient:
             return None
-        dx = self.workspace.array("dx", (self.in_features, dy.shape[0]))
-        xp.matmul(self.parameters["weight"], dy.T, out=dx)
+        xp.matmul(self._weight, dy.T, out=dx)
         return dx.T
+
+    def _prepare(self, batch: int) -> tuple[Array, Array, Array]:
+        xp, dtype = self.backend.xp, self.backend.dtype
+        shapes = ((self.features, batch), (self.in_features, batch))
+        buffers = (*(xp.zeros(shape, dtype) for shape in shapes), xp.ones(batch, dtype))
+        self._buffers[batch] = buffers
+        return buffers
 
 
 class Flatten(Layer):

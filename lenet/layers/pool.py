@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from lenet.backend import Array
+from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, Shape
 from lenet.layers.windows import Padding, Pair, Windows, pair, windows_over
 from lenet.memory import logical, rows_first
@@ -41,45 +41,65 @@ class AvgPool2d(Pool2d):
 
     keeps_output = False
 
+    def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
+        super().bind(backend, parameters, gradients)
+        self._axes: dict[int, tuple[_Axis, _Axis]] = {}
+        self._share = 1 / (self.kernel_size[0] * self.kernel_size[1])
+
     def forward(self, x: Array) -> Array:
-        x = rows_first(x)
-        rows = self._slide(x, self.rows, axis=0, name="rows")
-        y = self._slide(rows, self.columns, axis=2, name="y")
-        y *= 1 / (self.kernel_size[0] * self.kernel_size[1])
+        self._rows, self._columns = self._axes.get(len(x)) or self._prepare(*x.shape[:2])
+        y = self._columns.sum(self._rows.sum(rows_first(x)))
+        y *= self._share
         return logical(y)
 
     def backward(self, dy: Array) -> Array:
-        shares = self.workspace.array("shares", rows_first(dy).shape)
-        self.backend.xp.multiply(rows_first(dy), 1 / (self.kernel_size[0] * self.kernel_size[1]), out=shares)
-        columns = self._spread(shares, self.columns, axis=2, name="columns")
-        return logical(self._spread(columns, self.rows, axis=0, name="dx"))
+        dy *= self._share
+        return logical(self._rows.spread(self._columns.spread(rows_first(dy))))
 
-    def _slide(self, x: Array, windows: Windows, axis: int, name: str) -> Array:
-        """Sum `x` over the windows along one axis."""
-        out = self.workspace.array(name, (*x.shape[:axis], windows.count, *x.shape[axis + 1 :]))
-        pieces = [windows.reach(offset) for offset in range(windows.kernel)]
-        if not windows.padding and windows.kernel > 1:  # every element reaches every output: no need of zeros
-            (_, first), (_, second), *pieces = pieces
-            self.backend.xp.add(x[_along(axis, first)], x[_along(axis, second)], out=out)
+    def _prepare(self, batch: int, channels: int) -> "tuple[_Axis, _Axis]":
+        rows = _Axis(self.rows, 0, (self.rows.size, channels, self.columns.size, batch), self.backend)
+        columns = _Axis(self.columns, 2, (self.rows.count, channels, self.columns.size, batch), self.backend)
+        self._axes[batch] = rows, columns
+        return rows, columns
+
+
+class _Axis:
+    """Windows along one axis of images of a fixed shape `(H, C, W, N)`, and the buffers for what they give."""
+
+    def __init__(self, windows: Windows, axis: int, shape: Shape, backend: Backend) -> None:
+        self._xp = backend.xp
+        self._sums = backend.xp.zeros((*shape[:axis], windows.count, *shape[axis + 1 :]), backend.dtype)
+        self._shares = backend.xp.zeros(shape, backend.dtype)
+        reach = [windows.reach(offset) for offset in range(windows.kernel)]
+        self._pieces = [(_along(axis, outputs), _along(axis, inputs)) for outputs, inputs in reach]
+        # Without padding every element of a window reaches every output, so the first two need no zeros to add to.
+        self._whole = not windows.padding and windows.kernel > 1
+        # Windows that lie apart own their elements; if they leave none out, nothing is left to be zero.
+        self._apart = windows.stride >= windows.kernel
+        self._tiled = self._apart and windows.count * windows.kernel == windows.size
+
+    def sum(self, x: Array) -> Array:
+        """Return the sum over each window."""
+        pieces = self._pieces
+        if self._whole:
+            self._xp.add(x[pieces[0][1]], x[pieces[1][1]], out=self._sums)
+            pieces = pieces[2:]
         else:
-            out.fill(0)
+            self._sums.fill(0)
         for outputs, inputs in pieces:
-            out[_along(axis, outputs)] += x[_along(axis, inputs)]
-        return out
+            self._sums[outputs] += x[inputs]
+        return self._sums
 
-    def _spread(self, y: Array, windows: Windows, axis: int, name: str) -> Array:
-        """Give each window's value to all its elements along one axis: the transpose of `_slide`."""
-        out = self.workspace.array(name, (*y.shape[:axis], windows.size, *y.shape[axis + 1 :]))
-        apart = windows.stride >= windows.kernel  # every element has at most one window
-        if not (apart and windows.count * windows.kernel == windows.size):
-            out.fill(0)
-        for offset in range(windows.kernel):
-            outputs, inputs = windows.reach(offset)
-            if apart:
-                out[_along(axis, inputs)] = y[_along(axis, outputs)]
+    def spread(self, y: Array) -> Array:
+        """Give each window's value to all its elements: the transpose of `sum`."""
+        if not self._tiled:
+            self._shares.fill(0)
+        for outputs, inputs in self._pieces:
+            if self._apart:
+                self._shares[inputs] = y[outputs]
             else:
-                out[_along(axis, inputs)] += y[_along(axis, outputs)]
-        return out
+                self._shares[inputs] += y[outputs]
+        return self._shares
 
 
 class MaxPool2d(Pool2d):
