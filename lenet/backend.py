@@ -3,6 +3,7 @@
 import math
 import mmap
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -104,7 +105,12 @@ class BackendSettings:
         return None if count else "there is no NVIDIA GPU"
 
     def _numpy(self, reason: str) -> Backend:
-        threads = self.threads or usable_cores()
+        can_fork = sys.platform == "linux"  # elsewhere the system's own libraries do not bear it
+        if self.threads and self.threads > 1 and not can_fork:
+            raise UserError(
+                f"backend.threads={self.threads} works on Linux alone; accepted on {sys.platform}: 1 or null."
+            )
+        threads = self.threads or (usable_cores() if can_fork else 1)
         return Backend("numpy", np, self.dtype, threads, CPU_SUB_BATCH, reason=reason)
 
     def _cupy(self) -> Backend:

@@ -43,3 +43,10 @@ def test_the_blas_is_kept_to_one_thread_and_let_go_again():
     assert before
     assert set(during) == {1}
     assert after == before
+
+
+def test_several_processes_are_for_linux(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert BackendSettings("numpy").open().threads == 1
+    with pytest.raises(UserError, match=r"backend\.threads=2 works on Linux alone"):
+        BackendSettings("numpy", threads=2).open()
