@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,3 +67,15 @@ def artifacts(run: object) -> Path:
 def environment() -> dict[str, str]:
     """Return the environment for a child process of a test."""
     return {**os.environ, "PYTHONUNBUFFERED": "1"}
+
+
+def training(workplace: Path, *extra: str) -> "subprocess.Popen[str]":
+    """Start `python -m lenet.run` on more digits for a very long time, and return it in its second epoch."""
+    save_digits(workplace / "digits.npz", 3000)
+    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000", *extra]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            break
+    return process

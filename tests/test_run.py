@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from lenet import checkpoint
 from lenet.run import main
-from tests.conftest import SMALL, artifacts, environment, save_digits
+from tests.conftest import SMALL, artifacts, environment, save_digits, training
 
 EPOCH_METRICS = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "samples_per_second"}
 FINAL_METRICS = {"test/loss", "test/accuracy", "best/val_accuracy"}
@@ -197,12 +197,7 @@ def test_a_run_that_raises_is_failed_and_keeps_its_log(workplace, records, monke
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_killed_with_its_last_checkpoint(number, workplace, records):
-    save_digits(workplace / "digits.npz", 3000)
-    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
-    for line in process.stdout:
-        if line.startswith("epoch 2/"):
-            break
+    process = training(workplace)
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors

@@ -2,14 +2,12 @@
 
 import csv
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from lenet.run import main
 from lenet.sweep import job_name, swept_values
-from tests.conftest import SMALL, artifacts, environment, save_digits
+from tests.conftest import SMALL, artifacts, training
 
 
 def family(runs):
@@ -122,12 +120,7 @@ def test_a_job_that_cannot_even_be_built_does_not_stop_the_others(workplace, rec
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_closes_its_parent_and_the_job_under_way(number, workplace, records):
-    save_digits(workplace / "digits.npz", 3000)
-    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000", "seed=0,1", "-m"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
-    for line in process.stdout:
-        if line.startswith("epoch 2/"):
-            break
+    process = training(workplace, "seed=0,1", "-m")
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
