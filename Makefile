@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := lenet tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-all lint types clean
+.PHONY: help sweep test test-long test-all bench lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,13 @@ test-long: .venv/installed ## run the long tests alone (those on full MNIST need
 	$(BIN)/python -m pytest -m 'slow or full_mnist'
 
 test-all: test test-long ## run all tests
+
+bench: .venv/installed ## measure speed and cost side by side with PyTorch and JAX, into benchmarks/results (some ten minutes)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/python -m benchmarks.train_step
+	$(BIN)/python -m benchmarks.report_algorithm
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.whole_run
 
 lint: .venv/installed ## check style
 	$(BIN)/ruff check $(SOURCES)

@@ -1,0 +1,67 @@
+"""This project: its engine, its tables and its optimizer, put together as its trainer does."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_info
+
+from benchmarks.contenders.base import Contender, Indices
+from benchmarks.problem import Arrays, Problem
+from benchmarks.setting import CLASSES, SHAPE, wide_layers
+from lenet.backend import BackendSettings
+from lenet.data.loader import ImageTable
+from lenet.network import Network
+from lenet.optimizers import Momentum
+from lenet.training.engine import Engine
+
+
+class LeNetNumpy(Contender):
+    """This project on `threads` processes."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._open = ExitStack()
+
+    def open(self, problem: Problem) -> None:
+        self._open.close()
+        backend = BackendSettings("numpy", "float32", self.threads).open()
+        self.network = Network(wide_layers(problem.width), SHAPE, CLASSES, backend)
+        parts = {
+            "train": (problem.images, problem.labels),
+            "test": (problem.test_images, problem.test_labels),
+        }
+        tables = {name: ImageTable(*part, problem.shift, problem.scale, backend) for name, part in parts.items()}
+        self.engine = self._open.enter_context(Engine(self.network, tables, backend))
+        super().open(problem)
+
+    def start(self) -> None:
+        for name, weight in self.network.views(self.network.theta).items():
+            weight[...] = self.problem.weights[name]
+        self.optimizer = Momentum(self.problem.lr, self.problem.momentum)
+        self.optimizer.bind(self.network.theta, self.network.decays, self.network.backend)
+
+    def step(self, indices: Indices) -> None:
+        _, _, gradient = self.engine.gradient("train", indices)
+        self.optimizer.step(self.network.theta, gradient, self.problem.lr)
+
+    def gradient(self, indices: Indices) -> tuple[float, Arrays]:
+        loss, _, gradient = self.engine.gradient("train", indices)
+        return float(loss), _copies(self.network.views(gradient))
+
+    def weights(self) -> Arrays:
+        return _copies(self.network.views(self.network.theta))
+
+    def predict(self, batch: int) -> npt.NDArray[np.integer[Any]]:
+        return self.engine.score("test").predictions  # in sub-batches of the engine's own
+
+    def versions(self) -> dict[str, str]:
+        blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+        library = next((library for library in blas if "numpy" in library["filepath"]), blas[0])
+        kernel = f"{library['internal_api']} {library['version']}, kernel {library.get('architecture')}"
+        return {"NumPy": np.__version__, "BLAS": kernel}
+
+
+def _copies(views: dict[str, Any]) -> Arrays:
+    return {name: view.copy(order="C") for name, view in views.items()}
