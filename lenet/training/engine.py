@@ -12,7 +12,10 @@ from lenet.data.loader import ImageTable
 from lenet.losses import CrossEntropyLoss
 from lenet.memory import Workspace
 from lenet.network import Network
-from lenet.training.crew import Crew
+from lenet.training.crew import Crew, Order
+
+TRAIN, SCORE = range(2)
+"""What an order may ask for."""
 
 LANES = 16
 """Sums that gradients are added up in. Sub-batch `i` belongs to lane `i % LANES`; a lane is one worker's, and is summed
@@ -49,6 +52,8 @@ class Engine:
     def __init__(self, network: Network, tables: Mapping[str, ImageTable], backend: Backend) -> None:
         self.network = network
         self.tables = tables
+        self._by_number = list(tables.values())
+        self._numbers = {name: number for number, name in enumerate(tables)}
         self.backend = backend
         most = max(map(len, tables.values()))
         self._indices = backend.shared((most,), np.intp)
@@ -72,7 +77,7 @@ class Engine:
     def gradient(self, table: str, indices: Array) -> tuple[Array, Array, Array]:
         """Return the mean loss and the accuracy of a batch, and the gradient of that loss, a vector like `theta`."""
         batch = len(indices)
-        parts = self._give_out(("train", table, batch), indices)
+        parts = self._give_out(TRAIN, table, indices)
         if parts == 1:
             return self._losses[0] / batch, self._correct[0] / batch, self._replica.gradient
         lanes = min(parts, LANES)
@@ -85,16 +90,17 @@ class Engine:
         """Return what the network makes of the table's images at `indices`, or of all."""
         if indices is None:
             indices = self.backend.xp.arange(len(self.tables[table]))
-        self._give_out(("score", table, len(indices)), indices)
+        self._give_out(SCORE, table, indices)
         labels = self.tables[table].labels[indices]
         found = [scores[: len(indices)].copy() for scores in self._scores]
         losses, predictions, probabilities = map(self.backend.to_host, found)
         return Scores(losses, self.backend.to_host(labels), predictions, probabilities)
 
-    def _give_out(self, order: tuple[str, str, int], indices: Array) -> int:
-        """Have an order done, alone if there is but one sub-batch; return the number of sub-batches."""
+    def _give_out(self, kind: int, table: str, indices: Array) -> int:
+        """Have the images at `indices` worked on, alone if they are one sub-batch; return the number of sub-batches."""
         batch = len(indices)
         self._indices[:batch] = indices
+        order = kind, self._numbers[table], batch
         parts = -(-batch // (self.backend.sub_batch or batch))
         if parts == 1:
             self._work(0, order)
@@ -102,29 +108,29 @@ class Engine:
             self._crew.do(order)
         return parts
 
-    def _work(self, member: int, order: tuple[str, str, int]) -> None:
+    def _work(self, member: int, order: Order) -> None:
         """Do a member's share of an order: every sub-batch of the lanes that are its own."""
-        kind, name, batch = order
-        table, size = self.tables[name], self.backend.sub_batch or batch
+        kind, number, batch = order
+        table, size = self._by_number[number], self.backend.sub_batch or batch
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is seen by its loss
-            for number, start in enumerate(range(0, batch, size)):
-                if number % LANES % self.backend.threads != member:
+            for part, start in enumerate(range(0, batch, size)):
+                if part % LANES % self.backend.threads != member:
                     continue
                 piece = slice(start, min(start + size, batch))
-                if kind == "train":
-                    self._train(table, piece, batch, number)
+                if kind == TRAIN:
+                    self._train(table, piece, batch, part)
                 else:
                     self._score(table, piece)
 
-    def _train(self, table: ImageTable, piece: slice, batch: int, number: int) -> None:
+    def _train(self, table: ImageTable, piece: slice, batch: int, part: int) -> None:
         """Add a sub-batch's summed loss, right answers and gradient to its lane."""
         images, labels = table.batch(self._indices[piece], self._workspace)
         logits = self._replica.forward(images)
         loss = self._loss.forward(logits, labels).sum(dtype=np.float64)
         correct = (logits.argmax(axis=1) == labels).sum()
         self._replica.backward(self._loss.backward(1 / batch))
-        lane = number % LANES
-        if number >= LANES:
+        lane = part % LANES
+        if part >= LANES:
             self._losses[lane] += loss
             self._correct[lane] += correct
             self._lanes[lane] += self._replica.gradient
