@@ -1,6 +1,5 @@
 """Writing one run: parameters, metrics in batches, tags, artifacts, and its end."""
 
-import io
 import json
 import os
 import tempfile
@@ -8,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Protocol
+from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -36,13 +35,6 @@ SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 
 class TrackingError(Failure):
     """The store did not take, or did not give, what a run needed; the message holds no password."""
-
-
-class Figure(Protocol):
-    """What has `savefig`, as Matplotlib's figures have."""
-
-    def savefig(self, fname: Any, *, format: str) -> None:
-        """Write the figure to a file or a stream."""
 
 
 class Run:
@@ -107,16 +99,6 @@ class Run:
     def log_text(self, text: str, name: str) -> None:
         """Write an artifact such as `config/config.yaml` in UTF-8, passwords in addresses masked."""
         self.log_bytes(mask(text).encode(), name)
-
-    def log_file(self, path: Path, name: str) -> None:
-        """Copy a file to the artifact `name`."""
-        self.log_bytes(path.read_bytes(), name)
-
-    def log_figure(self, figure: Figure, name: str) -> None:
-        """Write a figure in the format that the ending of `name` names."""
-        image = io.BytesIO()
-        figure.savefig(image, format=PurePosixPath(name).suffix[1:])
-        self.log_bytes(image.getvalue(), name)
 
     def log_bytes(self, data: bytes, name: str) -> None:
         """Write or replace the artifact `name`, a relative path with `/`.
