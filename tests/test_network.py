@@ -3,7 +3,7 @@ import pytest
 
 from lenet.build import build
 from lenet.config import compose_config
-from lenet.layers import AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU, ShapeError, Sigmoid
+from lenet.layers import AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, ShapeError, Sigmoid
 from lenet.losses import CrossEntropyLoss
 from lenet.network import Network
 from tests.helpers import backend, finite_difference, network
@@ -78,6 +78,29 @@ def test_the_gradient_of_a_whole_network_agrees_with_finite_differences():
     net = small()
     x = np.random.default_rng(0).normal(size=(3, 1, 7, 6))
     labels = np.array([0, 3, 1])
+    loss = CrossEntropyLoss(net.backend)
+    expected = finite_difference(lambda: float(loss.forward(net.forward(x), labels).sum()) / 3, net.theta)
+    loss.forward(net.forward(x), labels)
+    net.backward(loss.backward(1 / 3))
+    np.testing.assert_allclose(net.gradient, expected, rtol=1e-5, atol=1e-8)
+
+
+class Swish(Layer):
+    """A user's own layer, which keeps its input and says nothing of what may be written over."""
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-x))
+        return x * self.s
+
+    def backward(self, dy):
+        return dy * self.s * (1 + self.x * (1 - self.s))
+
+
+def test_a_user_s_layer_between_layers_that_write_in_place_keeps_what_it_needs():
+    layers = [Conv2d(2, 3), Swish(), ReLU(), AvgPool2d(2), Swish(), Flatten(), Linear(5), Swish(), Linear(3)]
+    net = network(layers, (1, 8, 8), classes=3)
+    x = np.random.default_rng(0).normal(size=(3, 1, 8, 8))
+    labels = np.array([0, 2, 1])
     loss = CrossEntropyLoss(net.backend)
     expected = finite_difference(lambda: float(loss.forward(net.forward(x), labels).sum()) / 3, net.theta)
     loss.forward(net.forward(x), labels)

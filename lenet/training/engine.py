@@ -17,6 +17,9 @@ from lenet.training.crew import Crew, Order
 TRAIN, SCORE = range(2)
 """What an order may ask for."""
 
+LONGEST_DRAW = 1024
+"""Images that can be asked for at once of a table that has fewer: a draw with replacement may be longer than it."""
+
 LANES = 16
 """Sums that gradients are added up in. Sub-batch `i` belongs to lane `i % LANES`; a lane is one worker's, and is summed
 in order, as are the lanes at the end, so that the order of all additions is the same for any number of workers."""
@@ -55,7 +58,7 @@ class Engine:
         self._by_number = list(tables.values())
         self._numbers = {name: number for number, name in enumerate(tables)}
         self.backend = backend
-        most = max(map(len, tables.values()))
+        most = max(LONGEST_DRAW, *map(len, tables.values()))
         self._indices = backend.shared((most,), np.intp)
         self._lanes = backend.shared((LANES, network.size))
         self._losses = backend.shared((LANES,), np.float64)

@@ -75,6 +75,14 @@ def test_scores_are_those_of_each_image_in_its_place():
     assert np.trace(everything.confusion(4)) / 1200 == everything.summary("x")["x/accuracy"]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_draw_with_replacement_may_be_longer_than_its_table(threads):
+    with engine(threads, count=20) as e:
+        indices = np.random.default_rng(1).integers(20, size=64)
+        drawn, everything = e.score("train", indices), e.score("train")
+    np.testing.assert_allclose(drawn.losses, everything.losses[indices], rtol=1e-12)
+
+
 def test_a_step_after_the_first_makes_no_large_arrays():
     import tracemalloc
 
