@@ -97,7 +97,7 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
     stop.check()
     scores = session.engine.score("test")
     metrics = scores.summary("test")
-    summary = f"test loss {metrics['test/loss']:.4f}  test acc {metrics['test/accuracy']:.4f}"
+    summary = f"test loss {metrics['test/loss']:.4f} acc {metrics['test/accuracy']:.4f}"
     if keeper.best_epoch is not None:
         metrics["best/val_accuracy"] = keeper.best_accuracy
         summary += f"  best val acc {keeper.best_accuracy:.4f} (epoch {keeper.best_epoch})"

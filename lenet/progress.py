@@ -54,11 +54,11 @@ class ProgressBar:
         """Show the running means of the epoch under way."""
         if self._bar.update(progress.step - self._bar.n) and (taken := progress.step - progress.epoch * self.steps):
             loss, accuracy = float(progress.loss) / taken, float(progress.accuracy) / taken
-            epoch = f"epoch {progress.epoch + 1}/{self.epochs}"
-            self._bar.set_postfix_str(f"{epoch} loss {loss:.4f} acc {accuracy:.4f}", refresh=False)
+            self._show(progress.epoch + 1, loss, accuracy)
 
     def epoch(self, epoch: int, record: Record) -> None:
         """Say what an epoch measured: to the log alone where a bar shows it."""
+        self._show(epoch, record["train/loss"], record["train/accuracy"])
         level = logging.INFO if self._bar.disable else logging.DEBUG
         log.log(
             level,
@@ -68,6 +68,9 @@ class ProgressBar:
             *(record[metric] for metric in ("train/loss", "train/accuracy", "val/loss", "val/accuracy")),
             f"{record['samples_per_second']:,.0f}",
         )
+
+    def _show(self, epoch: int, loss: float, accuracy: float) -> None:
+        self._bar.set_postfix_str(f"epoch {epoch}/{self.epochs} loss {loss:.4f} acc {accuracy:.4f}", refresh=False)
 
     def close(self) -> None:
         self._bar.close()
