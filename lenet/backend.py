@@ -17,6 +17,12 @@ from lenet.validation import PositiveInt, validated
 Array = Any
 """An array of the backend in use: `numpy.ndarray` or `cupy.ndarray`."""
 
+SMALL_PRODUCT = 1_000_000
+"""Multiplications `M·N·K` up to which OpenBLAS works on matrices as they lie, without copying them first: half as
+fast again."""
+
+CACHE_LINE = 64
+
 CPU_SUB_BATCH = 32
 """Samples whose arrays stay in a core's second-level cache (about 250 KB a sample in float32)."""
 
@@ -35,6 +41,8 @@ class Backend:
     dtype: np.dtype[Any]
     threads: int
     sub_batch: int | None
+    small_product: int | None = None
+    """Multiplications `M·N·K` of the largest matrix product that is done fastest; None: the larger the better."""
     gpu: str | None = None
     reason: str = "asked for"
     """Why it is this one, for the log."""
@@ -46,6 +54,23 @@ class Backend:
     def to_host(self, array: Array) -> npt.NDArray[Any]:
         """Return `array` as a NumPy array; on NumPy it is the array itself."""
         return array if self.name == "numpy" else self.xp.asnumpy(array)  # type: ignore[no-any-return]
+
+    def gather(self, rows: Array, indices: Array, out: Array) -> None:
+        """Copy `rows[indices]` to `out`. All indices must be in range."""
+        if self.name == "numpy":
+            rows.take(indices, axis=0, out=out, mode="clip")  # any other mode would copy `out` first
+        else:
+            self.xp.take(rows, indices, axis=0, out=out)
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
+        """Return zeros that begin at a cache line: elsewhere, every second vector instruction reaches into two."""
+        dtype = np.dtype(dtype or self.dtype)
+        if self.name != "numpy":
+            return self.xp.zeros(shape, dtype)
+        size = math.prod(shape) if isinstance(shape, tuple) else shape
+        memory = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
+        begin = -memory.ctypes.data % CACHE_LINE
+        return memory[begin : begin + size * dtype.itemsize].view(dtype).reshape(shape)
 
     def shared(self, shape: tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
         """Return zeros that processes forked from this one share with it (on a GPU: plain zeros)."""
@@ -111,14 +136,14 @@ class BackendSettings:
                 f"backend.threads={self.threads} works on Linux alone; accepted on {sys.platform}: 1 or null."
             )
         threads = self.threads or (usable_cores() if can_fork else 1)
-        return Backend("numpy", np, self.dtype, threads, CPU_SUB_BATCH, reason=reason)
+        return Backend("numpy", np, self.dtype, threads, CPU_SUB_BATCH, SMALL_PRODUCT, reason=reason)
 
     def _cupy(self) -> Backend:
         import cupy
 
         gpu = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
         reason = "asked for" if self.name == "cupy" else f"chosen by backend=auto: found {gpu}"
-        return Backend("cupy", cupy, self.dtype, 1, None, gpu, reason)
+        return Backend("cupy", cupy, self.dtype, 1, None, gpu=gpu, reason=reason)
 
 
 def usable_cores() -> int:

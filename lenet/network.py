@@ -104,7 +104,7 @@ class Network:
 
     def _bind(self) -> None:
         """Give every layer its views of `theta` and of a fresh `gradient`."""
-        self.gradient = self.backend.xp.zeros_like(self.theta)
+        self.gradient = self.backend.zeros(self.size)
         parameters, gradients = self.views(self.theta), self.views(self.gradient)
         below = False  # whether a layer so far has parameters, so that the gradient must reach it
         previous: Layer | None = None

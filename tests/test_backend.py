@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from lenet.backend import BackendSettings
+from lenet.backend import CACHE_LINE, BackendSettings
 from lenet.errors import UserError
 
 
@@ -50,3 +50,24 @@ def test_several_processes_are_for_linux(monkeypatch):
     assert BackendSettings("numpy").open().threads == 1
     with pytest.raises(UserError, match=r"backend\.threads=2 works on Linux alone"):
         BackendSettings("numpy", threads=2).open()
+
+
+@pytest.mark.parametrize("shape", [(), 5, (3, 1), (7, 9, 2)])
+@pytest.mark.parametrize("dtype", [None, np.uint8, np.int64])
+def test_zeros_begin_at_a_cache_line(shape, dtype):
+    backend = BackendSettings("numpy", "float32").open()
+    for _ in range(5):
+        array = backend.zeros(shape, dtype)
+        expected = np.zeros(shape, dtype or np.float32)
+        assert array.ctypes.data % CACHE_LINE == 0
+        assert array.dtype == expected.dtype
+        assert array.flags.writeable
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_gather_copies_the_rows_asked_for():
+    backend = BackendSettings("numpy").open()
+    table, out = np.arange(12, dtype=np.uint8).reshape(4, 3), np.zeros((5, 3), np.uint8)
+    indices = np.array([3, 0, 0, 2, 1])
+    backend.gather(table, indices, out=out)
+    np.testing.assert_array_equal(out, table[indices])

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from lenet.backend import Backend
-from lenet.optimizers import SGD, Momentum, Nesterov, Optimizer
+from lenet.optimizers import CLEAR_EVERY, SGD, Momentum, Nesterov, Optimizer
 
 ALL = [SGD, Momentum, Nesterov]
 
@@ -218,3 +218,29 @@ def test_a_wrong_value_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(ValidationError) as caught:
         Momentum(**{key: value})  # type: ignore[arg-type]
     assert [error["loc"] for error in caught.value.errors()] == [(key,)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", [Momentum, Nesterov])
+def test_a_velocity_that_nothing_feeds_becomes_zero_before_it_is_subnormal(kind: type[Momentum], dtype: str) -> None:
+    optimizer = kind(momentum=0.9)
+    theta = np.ones(2, dtype)
+    bound(optimizer, theta)
+    velocity = optimizer.state["velocity"]
+    for number in range(10_000):
+        optimizer.step(theta, np.array([number == 0, 1], dtype), 0.01, number)
+        assert velocity[0] == 0 or velocity[0] >= np.finfo(dtype).tiny
+    assert velocity[0] == 0
+    assert velocity[1] == pytest.approx(10)
+
+
+def test_clearing_what_has_vanished_changes_nothing_else() -> None:
+    gradients = np.random.default_rng(0).normal(size=(CLEAR_EVERY + 1, 50)) * 10.0 ** np.arange(-25, 25)
+    paths = []
+    for numbers in (range(CLEAR_EVERY + 1), [1] * (CLEAR_EVERY + 1)):
+        theta = np.zeros(50)
+        optimizer = bound(Momentum(), theta)
+        for number, gradient in zip(numbers, gradients, strict=True):
+            optimizer.step(theta, gradient.copy(), 0.1, number)
+        paths.append([theta.tobytes(), optimizer.state["velocity"].tobytes()])
+    assert paths[0] == paths[1]

@@ -37,6 +37,7 @@ class LeNetNumpy(Contender):
         super().open(problem)
 
     def start(self) -> None:
+        self.steps = 0
         for name, weight in self.network.views(self.network.theta).items():
             weight[...] = self.problem.weights[name]
         self.optimizer = Momentum(self.problem.lr, self.problem.momentum)
@@ -44,7 +45,8 @@ class LeNetNumpy(Contender):
 
     def step(self, indices: Indices) -> None:
         _, _, gradient = self.engine.gradient("train", indices)
-        self.optimizer.step(self.network.theta, gradient, self.problem.lr)
+        self.optimizer.step(self.network.theta, gradient, self.problem.lr, self.steps)
+        self.steps += 1
 
     def gradient(self, indices: Indices) -> tuple[float, Arrays]:
         loss, _, gradient = self.engine.gradient("train", indices)

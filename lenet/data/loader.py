@@ -33,9 +33,19 @@ class ImageTable:
 
     def batch(self, indices: Array, workspace: Workspace) -> tuple[Array, Array]:
         """Return the images at `indices` `(n,)` as network input `(n, C, H, W)`, and their labels `(n,)`."""
-        pixels = workspace.array("images", (self._pixels.shape[1], len(indices)))
-        pixels[...] = self._pixels[indices].T
-        pixels -= self.shift
-        pixels *= 1 / self.scale
-        rows = pixels.reshape(self.height, self.channels, self.width, len(indices))
-        return logical(rows), self.labels[indices]
+        b = workspace.keep("batch", len(indices), lambda: _Batch(self, len(indices), workspace.backend))
+        workspace.backend.gather(self._pixels, indices, out=b.pixels)
+        workspace.backend.xp.subtract(b.pixels, self.shift, out=b.shifted)
+        workspace.backend.xp.multiply(b.shifted.T, 1 / self.scale, out=b.scaled)
+        return b.images, self.labels[indices]
+
+
+class _Batch:
+    """The buffers of a batch of `size` images on their way from the table to the network."""
+
+    def __init__(self, table: ImageTable, size: int, backend: Backend) -> None:
+        values = table.height * table.channels * table.width
+        self.pixels = backend.zeros((size, values), np.uint8)
+        self.shifted = backend.zeros((size, values))
+        self.scaled = backend.zeros((values, size))
+        self.images = logical(self.scaled.reshape(table.height, table.channels, table.width, size))

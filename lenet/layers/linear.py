@@ -2,10 +2,15 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
+from lenet.memory import Views
 from lenet.validation import PositiveInt, validated
+
+LEAST_ROWS = 16
+"""Rows below which a product is too low to be fast, however small it is."""
 
 
 class Linear(Layer):
@@ -41,33 +46,68 @@ class Linear(Layer):
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
-        self._buffers: dict[int, tuple[Array, Array, Array]] = {}
+        self._buffers: dict[int, _Buffers] = {}
         self._weight, self._bias = parameters["weight"], parameters["bias"][:, None]
         self._weight_gradient, self._bias_gradient = gradients["weight"].T, gradients["bias"]
+        self._transposed = Views(lambda array: array.T), Views(lambda array: array.T)
 
     def forward(self, x: Array) -> Array:
+        b = self._now = self._buffers.get(len(x)) or self._prepare(len(x))
         self._x = x
-        y, _, _ = self._buffers.get(len(x)) or self._prepare(len(x))
-        self.backend.xp.matmul(self._weight.T, x.T, out=y)
-        y += self._bias
-        return y.T
+        self.backend.xp.matmul(b.forward, self._transposed[0].of(x), out=b.y_stack)
+        b.y += self._bias
+        return b.logical_y
 
     def backward(self, dy: Array) -> Array | None:
-        xp = self.backend.xp
-        _, dx, ones = self._buffers[len(dy)]
-        xp.dot(dy.T, self._x, out=self._weight_gradient)  # for one sample ten times as fast as matmul
-        xp.matmul(dy.T, ones, out=self._bias_gradient)
+        xp, b, dy = self.backend.xp, self._now, self._transposed[1].of(dy)
+        xp.dot(dy, self._x, out=self._weight_gradient)  # for one sample ten times as fast as matmul
+        xp.dot(dy, b.ones, out=self._bias_gradient)
         if not self.needs_input_gradient:
             return None
-        xp.matmul(self._weight, dy.T, out=dx)
-        return dx.T
+        xp.matmul(b.backward, dy, out=b.dx_stack)
+        return b.logical_dx
 
-    def _prepare(self, batch: int) -> tuple[Array, Array, Array]:
-        xp, dtype = self.backend.xp, self.backend.dtype
-        shapes = ((self.features, batch), (self.in_features, batch))
-        buffers = (*(xp.zeros(shape, dtype) for shape in shapes), xp.ones(batch, dtype))
-        self._buffers[batch] = buffers
-        return buffers
+    def _prepare(self, batch: int) -> "_Buffers":
+        y, dx = self.backend.zeros((self.features, batch)), self.backend.zeros((self.in_features, batch))
+        forward, backward = (stacked(w, batch, self.backend) for w in (self._weight.T, self._weight))
+        b = self._buffers[batch] = _Buffers(
+            forward,
+            backward,
+            y=y,
+            y_stack=y.reshape(*forward.shape[:-1], batch),
+            logical_y=y.T,
+            dx_stack=dx.reshape(*backward.shape[:-1], batch),
+            logical_dx=dx.T,
+            ones=self.backend.xp.ones(batch, self.backend.dtype),
+        )
+        return b
+
+
+@dataclass
+class _Buffers:
+    """What a full connection works with, for one size of sub-batch."""
+
+    forward: Array
+    """`weightᵀ` as a stack."""
+    backward: Array
+    """`weight` as a stack."""
+    y: Array
+    y_stack: Array
+    logical_y: Array
+    dx_stack: Array
+    logical_dx: Array
+    ones: Array
+
+
+def stacked(matrix: Array, columns: int, backend: Backend) -> Array:
+    """View a matrix `(M, K)` as a stack `(S, M/S, K)` whose products with `(K, columns)` are small for the backend."""
+    rows, inner = matrix.shape
+    parts = 1
+    if backend.small_product is not None:
+        most = backend.small_product // (columns * inner)
+        heights = (rows // parts for parts in range(1, rows // LEAST_ROWS + 1) if rows % parts == 0)
+        parts = rows // next((height for height in heights if height <= most), rows)
+    return matrix.reshape(parts, rows // parts, inner)
 
 
 class Flatten(Layer):
@@ -83,18 +123,29 @@ class Flatten(Layer):
         self.shape = shape
         return (math.prod(shape),)
 
+    def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
+        super().bind(backend, parameters, gradients)
+        self._forward, self._backward = Views(self._prepare_forward), Views(self._prepare_backward)
+
     def forward(self, x: Array) -> Array:
-        flat = self.workspace.array("flat", (math.prod(self.shape), x.shape[0]))
-        samples_last = (*range(1, x.ndim), 0)
-        flat.reshape(*self.shape, x.shape[0])[...] = x.transpose(samples_last)
-        return flat.T
+        target, source, y = self._forward.of(x)
+        target[...] = source
+        return y
 
     def backward(self, dy: Array) -> Array:
-        # Back in the order (H, C, W, N), so that the layer below finds its rows contiguous.
-        dx = dy.T.reshape(*self.shape, dy.shape[0])
-        if len(self.shape) != 3:
-            return dx.transpose(dx.ndim - 1, *range(dx.ndim - 1))
-        channels, height, width = self.shape
-        rows = self.workspace.array("rows", (height, channels, width, dy.shape[0]))
-        rows[...] = dx.transpose(1, 0, 2, 3)
-        return rows.transpose(3, 1, 0, 2)
+        target, source, dx = self._backward.of(dy)
+        target[...] = source
+        return dx
+
+    def _prepare_forward(self, x: Array) -> tuple[Array, Array, Array]:
+        """Return where to write, what, and what comes of it: `(C·H·W, N)` in memory."""
+        flat = self.workspace.array("flat", (math.prod(self.shape), len(x)))
+        return flat.reshape(*self.shape, len(x)), x.transpose(*range(1, x.ndim), 0), flat.T
+
+    def _prepare_backward(self, dy: Array) -> tuple[Array, Array, Array]:
+        """The same way back: images lie as `(H, C, W, N)` again, all else with samples innermost."""
+        source = dy.T.reshape(*self.shape, len(dy))
+        order = (1, 0, 2) if len(self.shape) == 3 else tuple(range(len(self.shape)))
+        rows = self.workspace.array("rows", (*(self.shape[axis] for axis in order), len(dy)))
+        target = rows.transpose(*map(order.index, range(len(order))), len(order))
+        return target, source, target.transpose(len(order), *range(len(order)))

@@ -1,6 +1,6 @@
 """The geometry of windows that slide over an image: kernels, strides, paddings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lenet.layers.base import Layer, Shape, ShapeError, image_shape
 from lenet.validation import NonNegativeInt, PositiveInt
@@ -38,15 +38,37 @@ class Windows:
         length = max(0, last - first + 1)
         return slice(first, first + length), slice(start, start + length * self.stride, self.stride)
 
-    def spread(self) -> tuple[slice, slice]:
-        """Return which positions go where when they are spread `stride` apart, so that each element of the axis is
-        met by the `kernel` places that begin at its own index: the axis then has `size + kernel - 1` places."""
-        start = self.kernel - 1 - self.padding  # the place of position 0
-        first = max(0, -(start // self.stride))
-        last = min(self.count - 1, (self.size + self.kernel - 2 - start) // self.stride)
-        begin = start + first * self.stride
-        length = max(0, last - first + 1)
-        return slice(first, first + length), slice(begin, begin + length * self.stride, self.stride)
+    def meetings(self) -> "list[Meeting]":
+        """Return how the image's elements meet the kernel's, grouped by what they meet; some may meet none.
+
+        Position `i` brings element `j` and the kernel's element `k` together where `i · stride + k = j + padding`.
+        """
+        groups: dict[tuple[int, int], Meeting] = {}
+        for element in range(self.size):
+            place = element + self.padding
+            first = max(0, -((self.kernel - 1 - place) // self.stride))
+            last = min(self.count - 1, place // self.stride)
+            if first > last:
+                continue
+            key = place - first * self.stride, last - first + 1
+            begun = groups.get(key, Meeting(element, 0, first, *key))
+            groups[key] = replace(begun, inputs=begun.inputs + 1)
+        return list(groups.values())
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """`inputs` elements of an image, `stride` apart from `input` on, that meet the same elements of the kernel.
+
+    The first of them meets position `position` at the kernel's element `kernel_row`, and each of the `count - 1`
+    positions after it `stride` elements earlier in the kernel; the next input begins one position later.
+    """
+
+    input: int
+    inputs: int
+    position: int
+    kernel_row: int
+    count: int
 
 
 def windows_over(

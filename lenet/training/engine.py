@@ -130,7 +130,7 @@ class Engine:
         images, labels = table.batch(self._indices[piece], self._workspace)
         logits = self._replica.forward(images)
         loss = self._loss.forward(logits, labels).sum(dtype=np.float64)
-        correct = (logits.argmax(axis=1) == labels).sum()
+        correct = self.backend.xp.count_nonzero(logits.argmax(axis=1) == labels)
         self._replica.backward(self._loss.backward(1 / batch))
         lane = part % LANES
         if part >= LANES:

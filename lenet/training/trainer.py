@@ -100,7 +100,7 @@ class Trainer:
             rate = self.optimizer.lr * self.schedule(clock, progress.history)
             loss, accuracy, gradient = self.engine.gradient("train", order[start : start + batch])
             with np.errstate(over="ignore", invalid="ignore"):  # divergence is seen by its loss
-                self.optimizer.step(self.network.theta, gradient, rate)
+                self.optimizer.step(self.network.theta, gradient, rate, progress.step)
             progress.step += 1
             progress.loss += loss
             progress.accuracy += accuracy

@@ -49,6 +49,31 @@ def test_relu_has_derivative_zero_at_zero():
     np.testing.assert_array_equal(layer.backward(np.ones((1, 3))), [[0, 0, 1]])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relu_lets_a_gradient_through_bit_for_bit_or_makes_it_zero(dtype):
+    x = np.array([[-np.inf, -1.0, -5e-324, -0.0, 0.0, 5e-324, np.finfo(dtype).tiny, 1.0, np.inf]]).astype(dtype)
+    dy = np.random.default_rng(0).normal(size=x.shape).astype(dtype)
+    layer = bound(ReLU(), x.shape[1:], dtype)
+    layer.forward(x)
+    np.testing.assert_array_equal(layer.backward(dy.copy()), np.where(x > 0, dy, 0))
+
+
+def test_relu_passes_nan_on_so_that_divergence_is_seen():
+    for nan in (np.nan, -np.nan):
+        assert np.isnan(bound(ReLU(), (2,)).forward(np.array([[nan, 1.0]]))[0, 0])
+
+
+def test_relu_takes_gradients_in_any_memory_order():
+    layer = bound(ReLU(), (2, 3, 4))
+    x = np.random.default_rng(0).normal(size=(5, 2, 3, 4))
+    dy = np.random.default_rng(1).normal(size=x.shape)
+    expected = np.where(x > 0, dy, 0)
+    for inputs in (x, np.asfortranarray(x)):
+        for gradient in (dy.copy(), np.asfortranarray(dy)):
+            layer.forward(inputs)
+            np.testing.assert_array_equal(layer.backward(gradient), expected)
+
+
 def test_scaled_tanh_keeps_plus_and_minus_one():
     y = bound(ScaledTanh(), (2,)).forward(np.array([[-1.0, 1.0]]))
     np.testing.assert_allclose(y, [[-1, 1]], atol=1e-4)

@@ -47,6 +47,31 @@ def test_backward_agrees_with_finite_differences(batch, channels, image, out, ke
     assert_gradients_agree(layer, np.random.default_rng(2).normal(size=(batch, channels, *image)))
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_float32_stays_and_agrees_with_float64(batch, stride):
+    results = []
+    for dtype in ("float32", "float64"):
+        layer = bound(Conv2d(6, 5, stride, padding=1, name=dtype), (3, 9, 8), dtype)
+        y = layer.forward(np.random.default_rng(0).normal(size=(batch, 3, 9, 8)).astype(dtype))
+        dx = layer.backward(np.random.default_rng(1).normal(size=y.shape).astype(dtype))
+        results.append([array.copy() for array in (y, dx, *layer.gradients.values())])
+        assert {array.dtype for array in results[-1]} == {np.dtype(dtype)}
+    for single, double in zip(*results, strict=True):
+        np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-4)
+
+
+def test_the_way_a_single_sample_is_computed_agrees_with_the_way_a_batch_is():
+    layer = bound(Conv2d(4, (3, 5), padding=(1, 2)), (3, 8, 9))
+    x = np.random.default_rng(0).normal(size=(1, 3, 8, 9))
+    dy = np.random.default_rng(1).normal(size=(1, 4, 8, 9))
+    single = [layer.forward(x).copy(), layer.backward(dy).copy(), layer.gradients["weight"].copy()]
+    batch = [layer.forward(x.repeat(2, axis=0)).copy(), layer.backward(dy.repeat(2, axis=0)).copy()]
+    np.testing.assert_allclose(batch[0][1:], single[0], rtol=1e-12)
+    np.testing.assert_allclose(batch[1][1:], single[1], rtol=1e-12)
+    np.testing.assert_allclose(layer.gradients["weight"], 2 * single[2], rtol=1e-12)
+
+
 def test_forward_agrees_with_scipy():
     layer = bound(Conv2d(3, 5), (2, 9, 11))
     x = np.random.default_rng(0).normal(size=(2, 2, 9, 11))
