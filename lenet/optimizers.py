@@ -60,8 +60,7 @@ class Optimizer(ABC):
         """Move `theta` one step at the rate `lr`, in place.
 
         `number` is the step's own, counted over the whole training; every `CLEAR_EVERY` steps, what has vanished of
-        the optimizer's vectors is cleared. `gradient` is used up: where they are switched on, it is clipped and
-        decayed in place.
+        the optimizer's vectors is cleared. `gradient` is used up: what it holds afterwards means nothing.
         """
         if number % CLEAR_EVERY == 0:
             self._clear()
@@ -108,7 +107,8 @@ class SGD(Optimizer):
     """Stochastic gradient descent: `theta -= lr · g`."""
 
     def _update(self, theta: Array, gradient: Array, lr: float) -> None:
-        theta -= self.xp.multiply(gradient, lr, out=self._scratch)
+        gradient *= lr
+        theta -= gradient
 
 
 class Momentum(Optimizer):
@@ -143,7 +143,7 @@ class Momentum(Optimizer):
 
     def _update(self, theta: Array, gradient: Array, lr: float) -> None:
         self._accelerate(gradient)
-        theta -= self.xp.multiply(self._velocity, lr, out=self._scratch)
+        theta -= self.xp.multiply(self._velocity, lr, out=gradient)  # whose memory is in the cache
 
     def _accelerate(self, gradient: Array) -> None:
         self._velocity *= self.momentum

@@ -35,7 +35,8 @@ class ImageTable:
         """Return the images at `indices` `(n,)` as network input `(n, C, H, W)`, and their labels `(n,)`."""
         b = workspace.keep("batch", len(indices), lambda: _Batch(self, len(indices), workspace.backend))
         workspace.backend.gather(self._pixels, indices, out=b.pixels)
-        workspace.backend.xp.subtract(b.pixels, self.shift, out=b.shifted)
+        b.shifted[...] = b.pixels  # NumPy would subtract a number from integers in float64
+        b.shifted -= self.shift
         workspace.backend.xp.multiply(b.shifted.T, 1 / self.scale, out=b.scaled)
         return b.images, self.labels[indices]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
-from lenet.memory import Views
+from lenet.memory import Views, memory_order
 from lenet.validation import PositiveInt, validated
 
 LEAST_ROWS = 16
@@ -139,13 +139,13 @@ class Flatten(Layer):
 
     def _prepare_forward(self, x: Array) -> tuple[Array, Array, Array]:
         """Return where to write, what, and what comes of it: `(C·H·W, N)` in memory."""
+        self._order = memory_order(x)
         flat = self.workspace.array("flat", (math.prod(self.shape), len(x)))
         return flat.reshape(*self.shape, len(x)), x.transpose(*range(1, x.ndim), 0), flat.T
 
     def _prepare_backward(self, dy: Array) -> tuple[Array, Array, Array]:
-        """The same way back: images lie as `(H, C, W, N)` again, all else with samples innermost."""
-        source = dy.T.reshape(*self.shape, len(dy))
-        order = (1, 0, 2) if len(self.shape) == 3 else tuple(range(len(self.shape)))
-        rows = self.workspace.array("rows", (*(self.shape[axis] for axis in order), len(dy)))
-        target = rows.transpose(*map(order.index, range(len(order))), len(order))
-        return target, source, target.transpose(len(order), *range(len(order)))
+        """The same way back, to the memory order of the input."""
+        shape = (len(dy), *self.shape)
+        stored = self.workspace.array("dx", tuple(shape[axis] for axis in self._order))
+        dx = stored.transpose([self._order.index(axis) for axis in range(len(shape))])
+        return dx, dy.reshape(shape), dx

@@ -1,11 +1,11 @@
 """Average and maximum over sliding windows."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, Shape
-from lenet.layers.windows import Padding, Pair, Windows, pair, windows_over
+from lenet.layers.means import SeparableMean, SingleMean
+from lenet.layers.windows import Padding, Pair, pair, windows_over
 from lenet.memory import Views, logical, memory_order, rows_first
 from lenet.validation import validated
 
@@ -37,108 +37,35 @@ class Pool2d(Layer):
 class AvgPool2d(Pool2d):
     """The mean over each window of `(N, C, H, W)`; padding counts as zeros and is divided by, as in PyTorch.
 
-    The mean is separable: rows are summed first, as long contiguous runs, then the columns of what is left.
+    The mean is separable: rows are summed first, as long contiguous runs, then the columns of what is left
+    (`SeparableMean`). Of a single image it is one product with a matrix (`SingleMean`).
     """
 
     keeps_output = False
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
-        self._passes: dict[tuple[int, ...], _Passes] = {}
-        self._share = 1 / (self.kernel_size[0] * self.kernel_size[1])
-        self._orders = Views(lambda x: (len(x), *memory_order(x)))
+        self._means: dict[tuple[int, ...], SeparableMean | SingleMean] = {}
+        self._keys = Views(lambda x: (len(x), *memory_order(x)))
 
     def forward(self, x: Array) -> Array:
-        key = self._orders.of(x)
-        p = self._now = self._passes.get(key) or self._prepare(key, x.shape)
-        y = p.columns.sum(p.rows.sum(p.stored_x.of(x)))
-        y *= self._share
-        return p.y
+        key = self._keys.of(x)
+        self._now = self._means.get(key) or self._prepare(key, x.shape)
+        return self._now.forward(x)
 
     def backward(self, dy: Array) -> Array:
-        p = self._now
-        dy *= self._share
-        p.rows.spread(p.columns.spread(p.stored_dy.of(dy)))
-        return p.dx
+        return self._now.backward(dy)
 
-    def _prepare(self, key: tuple[int, ...], shape: tuple[int, ...]) -> "_Passes":
-        """Make what the passes need for inputs of this size and memory order, which outputs and gradients keep."""
-        _, *order = key
-
-        def stored(array: Array) -> Array:
-            return array.transpose(order)
-
-        back = [order.index(axis) for axis in range(4)]
-        row, column = order.index(2), order.index(3)
-        sizes = [shape[axis] for axis in order]
-        dx = self.backend.zeros(tuple(sizes))
-        sizes[row] = self.rows.count
-        between = self.backend.zeros(tuple(sizes))  # one for both directions: what is written often stays in the cache
-        sizes[column] = self.columns.count
-        y = self.backend.zeros(tuple(sizes))
-        rows = _Axis(self.rows, row, dx, between, self.backend)
-        columns = _Axis(self.columns, column, between, y, self.backend)
-        p = self._passes[key] = _Passes(
-            rows, columns, Views(stored), Views(stored), y=y.transpose(back), dx=dx.transpose(back)
-        )
-        return p
-
-
-@dataclass
-class _Passes:
-    """What an average pool works with, for one size and memory order of its input."""
-
-    rows: "_Axis"
-    columns: "_Axis"
-    stored_x: Views[Array]
-    stored_dy: Views[Array]
-    y: Array
-    dx: Array
-
-
-class _Axis:
-    """Windows along one axis: sums over them, and back to shares of each element."""
-
-    def __init__(self, windows: Windows, axis: int, shares: Array, sums: Array, backend: Backend) -> None:
-        self._xp = backend.xp
-        self._shares, self._sums = shares, sums
-        reach = [windows.reach(offset) for offset in range(windows.kernel)]
-        self._outputs = [_along(axis, outputs) for outputs, _ in reach]
-        self._inputs = [_along(axis, inputs) for _, inputs in reach]
-        # Without padding every element of a window reaches every output, so the first two need no zeros to add to.
-        self._whole = not windows.padding and windows.kernel > 1
-        # Windows that lie apart own their elements; if they leave none out, nothing is left to be zero.
-        self._apart = windows.stride >= windows.kernel
-        self._tiled = self._apart and windows.count * windows.kernel == windows.size
-        self._summing = Views(
-            lambda x: [(self._sums[o], x[i]) for o, i in zip(self._outputs, self._inputs, strict=True)]
-        )
-        self._spreading = Views(
-            lambda y: [(self._shares[i], y[o]) for o, i in zip(self._outputs, self._inputs, strict=True)]
-        )
-
-    def sum(self, x: Array) -> Array:
-        """Return the sum over each window."""
-        pieces = self._summing.of(x)
-        if self._whole:
-            self._xp.add(pieces[0][1], pieces[1][1], out=self._sums)
-            pieces = pieces[2:]
+    def _prepare(self, key: tuple[int, ...], shape: tuple[int, ...]) -> SeparableMean | SingleMean:
+        """Make what computes inputs of this size and memory order, which outputs and gradients keep."""
+        batch, *order = key
+        mean: SeparableMean | SingleMean
+        if batch == 1 and self.rows.tiles and self.columns.tiles:
+            mean = SingleMean(self.rows, self.columns, shape[1], self.backend)
         else:
-            self._sums.fill(0)
-        for sums, source in pieces:
-            sums += source
-        return self._sums
-
-    def spread(self, y: Array) -> Array:
-        """Give each window's value to all its elements: the transpose of `sum`."""
-        if not self._tiled:
-            self._shares.fill(0)
-        for shares, source in self._spreading.of(y):
-            if self._apart:
-                shares[...] = source
-            else:
-                shares += source
-        return self._shares
+            mean = SeparableMean(self.rows, self.columns, shape, order, self.backend)
+        self._means[key] = mean
+        return mean
 
 
 class MaxPool2d(Pool2d):
@@ -191,7 +118,3 @@ def pooling(
     """Return the pool of that kind: for networks whose pooling is chosen by a key."""
     pool = {"avg": AvgPool2d, "max": MaxPool2d}[kind]
     return pool(kernel_size, stride, padding, name)
-
-
-def _along(axis: int, part: slice) -> tuple[slice, ...]:
-    return (slice(None),) * axis + (part,)

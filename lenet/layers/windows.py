@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from lenet.layers.base import Layer, Shape, ShapeError, image_shape
 from lenet.validation import NonNegativeInt, PositiveInt
 
@@ -30,6 +33,11 @@ class Windows:
     def count(self) -> int:
         return (self.size + 2 * self.padding - self.kernel) // self.stride + 1
 
+    @property
+    def tiles(self) -> bool:
+        """Whether each element of the image lies in one window and no other."""
+        return not self.padding and self.stride == self.kernel and self.count * self.kernel == self.size
+
     def reach(self, offset: int) -> tuple[slice, slice]:
         """Return the positions whose element `offset` lies inside the image, and the image's elements they meet."""
         first = max(0, -((offset - self.padding) // self.stride))
@@ -37,6 +45,12 @@ class Windows:
         start = first * self.stride + offset - self.padding
         length = max(0, last - first + 1)
         return slice(first, first + length), slice(start, start + length * self.stride, self.stride)
+
+    def membership(self) -> npt.NDArray[np.float64]:
+        """Return which elements lie in which window, as ones and zeros `(count, size)`."""
+        first = np.arange(self.count)[:, None] * self.stride - self.padding
+        elements = np.arange(self.size)
+        return ((elements >= first) & (elements < first + self.kernel)).astype(np.float64)
 
     def meetings(self) -> "list[Meeting]":
         """Return how the image's elements meet the kernel's, grouped by what they meet; some may meet none.

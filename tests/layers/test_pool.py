@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 
 from lenet.layers import AvgPool2d, MaxPool2d, ShapeError, pooling
+from lenet.layers.means import WIDEST
 from tests.helpers import assert_gradients_agree, bound
 
 GRID = [
     # batch, channels, image, kernel, stride, padding
     (2, 3, (6, 8), (2, 2), None, (0, 0)),
     (1, 1, (7, 5), (2, 2), None, (0, 0)),
+    (1, 3, (6, 8), (2, 2), None, (0, 0)),
+    (1, 2, (6, 4), (3, 2), None, (0, 0)),
     (2, 2, (7, 7), (3, 3), (2, 2), (1, 1)),
     (3, 1, (5, 6), (3, 2), (1, 1), (0, 0)),
     (2, 2, (6, 5), (2, 3), (3, 2), (1, 2)),
@@ -76,3 +79,27 @@ def test_pooling_chooses_by_kind():
     assert isinstance(pooling("max", 3, 2), MaxPool2d)
     with pytest.raises(ValueError, match="'avg' or 'max'"):
         pooling("min")
+
+
+@pytest.mark.parametrize("kind", [AvgPool2d, MaxPool2d])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_any_memory_order_of_input_and_gradient_gives_the_same(kind, batch):
+    layer = bound(kind(2), (2, 6, 4))
+    generator = np.random.default_rng(0)
+    for _ in range(2):  # the second time with other numbers in the same arrays
+        x, dy = generator.normal(size=(batch, 2, 6, 4)), generator.normal(size=(batch, 2, 3, 2))
+        y, dx = layer.forward(x).copy(), layer.backward(dy.copy()).copy()
+        np.testing.assert_allclose(layer.forward(np.asfortranarray(x)), y, rtol=1e-12)
+        np.testing.assert_allclose(layer.backward(np.asfortranarray(dy)), dx, rtol=1e-12)
+        layer.forward(x)
+        changing = np.zeros_like(dy)
+        for factor in (1, 2):
+            changing[...] = dy * factor
+            np.testing.assert_allclose(layer.backward(changing), dx * factor, rtol=1e-12)
+
+
+def test_columns_wider_than_a_product_is_good_for_are_summed_all_the_same():
+    layer = bound(AvgPool2d(2), (1, 2, 2 * WIDEST + 2))
+    x = np.random.default_rng(0).normal(size=(3, 1, 2, 2 * WIDEST + 2))
+    np.testing.assert_allclose(layer.forward(x), naive(x, (2, 2), (2, 2), (0, 0), np.mean, 0.0), rtol=1e-12)
+    assert_gradients_agree(layer, x)
