@@ -33,11 +33,11 @@ ORDER = [
     {"construct"},
     {"build"},
     {"session"},
-    {"progress", "figures"},
+    {"progress", "figures", "comparison"},
     {"experiment"},
     {"sweep"},
     {"command"},
-    {"run"},
+    {"run", "compare"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}

@@ -25,20 +25,46 @@ CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT"
 TURN_SECONDS = 120.0
 
 
+def reach_store(uri: str) -> MlflowClient:
+    """Return a client of the store at `uri`, which must exist: nothing is made.
+
+    Raises UserError with the masked address and the reason.
+    """
+    path = sqlite_path(uri)
+    if path and not path.is_file():
+        raise UserError(
+            f"tracking.uri: there is no store at {path}: nothing has been recorded there. Go to the folder where the "
+            "runs were started, or name their store: tracking.uri=sqlite:////FOLDER/mlflow.db."
+        )
+    with _opening(uri):
+        if not uri.startswith(SERVERS):
+            _contact(uri)
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+        return client
+
+
 def open_store(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     """Open the store at `uri`, making it and the experiment if need be: a client, the experiment's id.
 
     Raises UserError with the masked address and the reason.
     """
+    with _opening(uri):
+        path = sqlite_path(uri)
+        if path:
+            return _open_sqlite(uri, path, experiment)
+        if not uri.startswith(SERVERS):
+            _contact(uri)
+        client = MlflowClient(uri)
+        return client, _experiment_id(client, experiment)
+
+
+@contextmanager
+def _opening(uri: str) -> Iterator[None]:
+    """Be quiet and brief about it, and say what went wrong with the masked address."""
     try:
         with _quiet(), defaults(CONTACT):
-            path = sqlite_path(uri)
-            if path:
-                return _open_sqlite(uri, path, experiment)
-            if not uri.startswith(SERVERS):
-                _contact(uri)
-            client = MlflowClient(uri)
-            return client, _experiment_id(client, experiment)
+            yield
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError, ImportError) as error:
         # `from None`: the original's text can hold the address with its password.
         raise UserError(f"tracking.uri: the store `{mask(uri)}` cannot be opened: {reason(error)}") from None

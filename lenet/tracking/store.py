@@ -96,13 +96,14 @@ class Store:
                     order_by=["attributes.start_time ASC"],
                     page_token=token,
                 )
-            records += [_record(run) for run in page]
+            records += [record_of(run) for run in page]
             token = page.token
             if not token:
                 return records
 
 
-def _record(run: Any) -> RunRecord:
+def record_of(run: Any) -> RunRecord:
+    """Return MLflow's run as a record."""
     return RunRecord(
         id=run.info.run_id,
         name=run.info.run_name,

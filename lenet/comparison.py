@@ -1,0 +1,147 @@
+"""What tells runs apart: the parameters that differ, the metrics they reached, in an order."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tabulate import tabulate
+
+from lenet.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:  # to name the formats in `--help` takes no MLflow
+    from lenet.tracking.store import RunRecord
+
+Format = Literal["table", "markdown", "csv", "json"]
+
+METRICS = ("best/val_accuracy", "val/accuracy", "val/loss", "test/accuracy", "test/loss")
+"""The metrics that are shown beside the one that is asked for, as far as any run has them."""
+
+LEFT_OUT = "val/accuracy"
+"""Of those, the one that a table has no room for."""
+
+NEVER_DIFFER = ("sweep.", "hydra.", "tracking.")
+"""Beginnings of parameters that say where a run is kept, not what it is."""
+
+WIDEST = 20
+"""Characters of a value in a table."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs in order, the best by `metric` first and those without it last; `keys` are the parameters that differ."""
+
+    runs: "tuple[RunRecord, ...]"
+    keys: tuple[str, ...]
+    metric: str
+    metrics: tuple[str, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return everything that is told of each run, under full names; what a run does not have is None."""
+        return [
+            {
+                "run": run.name,
+                **{key: run.params.get(key) for key in self.keys},
+                **{metric: run.metrics.get(metric) for metric in self.metrics},
+                "seconds": round(run.end - run.start, 1) if run.end else None,
+                "status": run.status,
+                "diverged": run.tags.get("diverged") == "true",
+                "run_id": run.id,
+            }
+            for run in self.runs
+        ]
+
+
+def compare(runs: "Sequence[RunRecord]", metric: str) -> Comparison:
+    """Compare runs; a metric whose name speaks of loss or seconds is better the smaller it is, any other the greater.
+
+    Raises `UserError` where no run has the metric.
+    """
+    recorded = sorted({name for run in runs for name in run.metrics})
+    if metric not in recorded:
+        accepted = ", ".join(recorded) or "none: these runs have recorded no metrics"
+        raise UserError(f"--metric: no run has `{metric}`.{did_you_mean(metric, recorded)} Accepted: {accepted}.")
+    sign = 1 if any(word in metric for word in ("loss", "seconds")) and "per_second" not in metric else -1
+
+    def place(run: "RunRecord") -> float:
+        value = run.metrics.get(metric, math.nan)
+        return math.inf if math.isnan(value) else sign * value
+
+    shown = [name for name in METRICS if name in recorded and name != metric]
+    return Comparison(tuple(sorted(runs, key=place)), differing(runs), metric, (metric, *shown))
+
+
+def differing(runs: "Sequence[RunRecord]") -> tuple[str, ...]:
+    """Return the parameters that do not have one value in all runs, in the order of the alphabet."""
+    keys = {key for run in runs for key in run.params if not key.startswith(NEVER_DIFFER)}
+    return tuple(key for key in sorted(keys) if len({run.params.get(key) for run in runs}) > 1)
+
+
+def render(comparison: Comparison, form: Format) -> str:
+    """Return a comparison as text that ends in a line's end.
+
+    `csv` and `json` hold full names, numbers as they are and every id; the tables are for reading.
+    """
+    rows = comparison.rows()
+    if form == "json":
+        return json.dumps([_without_nan(row) for row in rows], indent=2, ensure_ascii=False) + "\n"
+    if form == "csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+    unsaid = _unsaid(comparison)
+    shown = [_shown(row, comparison, unsaid) for row in rows]
+    styles = {"table": "simple", "markdown": "github"}
+    return tabulate(shown, headers="keys", tablefmt=styles[form], disable_numparse=True) + "\n"
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Return each key's last word, or the whole key where another one ends in the same."""
+    words = [key.rpartition(".")[2] for key in keys]
+    return {key: word if words.count(word) == 1 else key for key, word in zip(keys, words, strict=True)}
+
+
+def _shown(row: Mapping[str, Any], comparison: Comparison, short: Mapping[str, str]) -> dict[str, str]:
+    """Return what a table says of a run."""
+    parameters = {short[key]: _cut("–" if row[key] is None else row[key]) for key in short}
+    wanted = [name for name in comparison.metrics if name != LEFT_OUT or name == comparison.metric]
+    metrics = {_metric_name(name): _number(row[name]) for name in wanted}
+    status = {"status": "diverged" if row["diverged"] else row["status"]}
+    if all(run.status == "FINISHED" and run.tags.get("diverged") != "true" for run in comparison.runs):
+        status = {}
+    return {"run": _cut(row["run"]), **parameters, **metrics, **status, "id": row["run_id"][:8]}
+
+
+def _unsaid(comparison: Comparison) -> dict[str, str]:
+    """Return short names of the parameters that differ, without those that the runs' names tell, as a sweep's do."""
+
+    def tells(run: "RunRecord", key: str, word: str) -> bool:
+        return f"{word}={run.params.get(key)}" in run.name.split(",") and len(run.name) <= WIDEST
+
+    short = short_names(comparison.keys)
+    return {key: word for key, word in short.items() if not all(tells(run, key, word) for run in comparison.runs)}
+
+
+def _metric_name(name: str) -> str:
+    return {"best/val_accuracy": "best val"}.get(name, name.replace("accuracy", "acc").replace("/", " "))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def _without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has neither NaN nor infinities: they become texts."""
+    return {
+        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }

@@ -1,0 +1,127 @@
+"""Finding runs in a store that exists, by what a user calls them. Nothing is made and nothing changed."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from lenet.errors import UserError, did_you_mean
+from lenet.tracking.address import mask
+from lenet.tracking.opening import reach_store
+from lenet.tracking.run import TrackingError, reason, translated
+from lenet.tracking.store import KIND, PAGE, PARENT, RunRecord, record_of
+
+BEST = "best_run"
+"""The tag of a sweep's run that holds the id of its best child."""
+SHOWN = 5
+"""Candidates that an error lists."""
+
+ACCEPTED = "a run's id or the beginning of one, a run's name, `last`, or `best:SWEEP`"
+
+
+class Finder:
+    """The runs of all experiments in the store at `uri`; deleted ones are not seen.
+
+    Raises `UserError` where there is no store.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._client: MlflowClient = reach_store(uri)
+
+    def experiments(self) -> dict[str, str]:
+        """Return the ids of the experiments by their names."""
+        with translated():
+            return {e.name: e.experiment_id for e in self._client.search_experiments(view_type=ViewType.ACTIVE_ONLY)}
+
+    def find(self, text: str) -> RunRecord:
+        """Return the run that `text` means: an id, the unique beginning of one, a name, `last`, or `best:SWEEP`.
+
+        `last` is what was started last, where a sweep counts as one. A name that several runs have, a beginning that
+        several ids have, and what is not there raise `UserError`.
+        """
+        if text == "last":
+            return self._last()
+        if text.startswith("best:"):
+            return self._best(text.removeprefix("best:"))
+        candidates: list[RunRecord] = []
+        if re.fullmatch(r"[0-9a-f]{1,32}", text):
+            candidates = self.search(f"attributes.run_id LIKE '{text}%'", most=SHOWN + 1)
+        if not candidates:
+            quote = '"' if "'" in text else "'"  # MLflow's filters have no escapes
+            if quote not in text:
+                candidates = self.search(f"attributes.run_name = {quote}{text}{quote}", most=SHOWN + 1)
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            raise UserError(f"`{text}` is more than one run: {_listed(candidates)}. Give more of the id.")
+        names = dict.fromkeys(run.name for run in self.search("", most=PAGE))
+        raise UserError(
+            f"there is no run `{text}` in {mask(self.uri)}.{did_you_mean(text, names)} Accepted: {ACCEPTED}."
+        )
+
+    def children(self, parent: RunRecord) -> list[RunRecord]:
+        """Return a sweep's runs, in the order in which they were started."""
+        return self.search(f"tags.`{PARENT}` = '{parent.id}'", order="attributes.start_time ASC")
+
+    def search(
+        self,
+        filter_string: str,
+        experiments: Iterable[str] | None = None,
+        order: str = "attributes.start_time DESC",
+        most: int | None = None,
+    ) -> list[RunRecord]:
+        """Return the runs that MLflow's `filter_string` picks, of all experiments or of those with these ids."""
+        ids = list(self.experiments().values() if experiments is None else experiments)
+        found: list[RunRecord] = []
+        token = None
+        while ids:
+            size = PAGE if most is None else min(PAGE, most - len(found))
+            with translated():
+                page = self._client.search_runs(ids, filter_string, ViewType.ACTIVE_ONLY, size, [order], token)
+            found += map(record_of, page)
+            token = page.token
+            if not token or len(found) == most:
+                break
+        return found
+
+    def filtered(self, filter_string: str, experiments: Iterable[str]) -> list[RunRecord]:
+        """Return what a user's filter picks; raise `UserError` with MLflow's own reason where it cannot be read."""
+        ids = list(experiments)
+        try:
+            self._client.search_runs(ids, filter_string, max_results=1)
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":
+                raise TrackingError(reason(error)) from None
+            raise UserError(
+                f"--filter: `{filter_string}` is no filter: {reason(error).rstrip('.')}. "
+                "Accepted: MLflow's, such as \"metrics.`val/accuracy` > 0.9 and params.seed = '0'\"."
+            ) from None
+        return self.search(filter_string, ids)
+
+    def _last(self) -> RunRecord:
+        # A filter cannot ask for the lack of a tag; the kinds are this project's own.
+        for run in self.search("", most=PAGE):
+            if PARENT not in run.tags:
+                return run
+        raise UserError(f"`last`: there is no run yet in {mask(self.uri)}.")
+
+    def _best(self, text: str) -> RunRecord:
+        sweep = self.find(text)
+        if not is_sweep(sweep):
+            raise UserError(f"best:{text}: `{sweep.name}` ({sweep.id}) is not a sweep. Accepted: the run of a sweep.")
+        if BEST not in sweep.tags:
+            raise UserError(f"best:{text}: the sweep `{sweep.name}` ({sweep.id}) has no best run: none was validated.")
+        return self.find(sweep.tags[BEST])
+
+
+def is_sweep(run: RunRecord) -> bool:
+    """Say whether a run is the parent of a sweep."""
+    return run.tags.get(KIND) == "sweep"
+
+
+def _listed(runs: Sequence[RunRecord]) -> str:
+    shown = [f"{run.id} ({run.name})" for run in runs[:SHOWN]]
+    return ", ".join(shown) + (", …" if len(runs) > SHOWN else "")
