@@ -53,6 +53,7 @@ def git_state() -> dict[str, Any]:
     home = Path(__file__).resolve().parents[1]
     folder = home if (home / ".git").exists() else Path.cwd()
     command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    command += ["--", ":/", ":(top,exclude)benchmarks/results"]  # what was measured is no code
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=GIT_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):  # no git, no repository, or one too slow

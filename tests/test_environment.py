@@ -94,6 +94,25 @@ def test_a_changed_file_makes_the_tree_dirty(outside: Path) -> None:
     assert environment.git_state() == {"commit": commit, "dirty": True}
 
 
+def test_results_of_benchmarks_do_not_make_the_code_that_was_measured_another(outside: Path) -> None:
+    results = outside / "benchmarks/results"
+    results.mkdir(parents=True)
+    (results / "table.md").write_text("1")
+    git(outside, "init", "-q")
+    git(outside, "add", "benchmarks")
+    commit = commit_a_file(outside)
+    (results / "table.md").write_text("2")
+    assert environment.git_state() == {"commit": commit, "dirty": False}
+
+
+def test_a_change_is_seen_from_a_folder_below(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = commit_a_file(outside)
+    (outside / "a.txt").write_text("b")
+    (outside / "below").mkdir()
+    monkeypatch.chdir(outside / "below")
+    assert environment.git_state() == {"commit": commit, "dirty": True}
+
+
 def test_the_checkout_that_lenet_runs_from_comes_before_the_working_directory(outside: Path, tmp_path: Path) -> None:
     checkout = tmp_path / "site"
     checkout.mkdir()
