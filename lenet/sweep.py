@@ -1,18 +1,17 @@
 """A sweep: a parent run with one nested run for each job, and the answer the jobs add up to."""
 
-import csv
-import io
 import json
 import logging
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from tabulate import tabulate
 
+from lenet import summary
 from lenet.build import Plan, build
 from lenet.config import CommandLine, launch, to_dict
 from lenet.environment import git_state
@@ -25,11 +24,6 @@ from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.ui import how_to_look
 
 log = logging.getLogger(__name__)
-
-RANKING = "best/val_accuracy"
-SWEPT = "lenet.swept"
-"""The tag with a job's values of the keys that differ between the jobs, as JSON."""
-METRICS = (RANKING, "val/accuracy", "val/loss", "test/accuracy", "test/loss")
 
 
 def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
@@ -57,7 +51,7 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
         with StopRequests() as stop:  # between jobs too, where Hydra would not bear to be interrupted
             launch(command, job, extra)
         children = store.children(parent.id)
-        _sum_up(parent, children, len(plans), command.swept)
+        _sum_up(parent, children, len(plans), command)
         complete = len(children) == len(plans) and all(child.status == "FINISHED" for child in children)
     except KeyboardInterrupt:
         with shielded():
@@ -89,7 +83,7 @@ def run_job(config: DictConfig) -> None:
     overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("sweep.")]
     swept = swept_values(overrides, plan.sweep.keys)
     try:
-        execute(plan, overrides, job_name(swept), {SWEPT: json.dumps(swept)})
+        execute(plan, overrides, job_name(swept), {summary.SWEPT: json.dumps(swept)})
     except RunFailed:
         pass  # said and recorded
     except Exception:
@@ -112,14 +106,16 @@ def job_name(swept: Mapping[str, str]) -> str | None:
     return ",".join(parts)[:250] or None
 
 
-def _sum_up(parent: Run, children: Sequence[RunRecord], jobs: int, keys: Sequence[str]) -> None:
+def _sum_up(parent: Run, children: Sequence[RunRecord], jobs: int, command: CommandLine) -> None:
     """Record the sweep's table, figure and best run on the parent, and show them."""
-    rows = [_row(child) for child in children]
-    rows.sort(key=lambda row: math.inf if math.isnan(row[RANKING]) else -row[RANKING])
-    parent.log_text(_to_csv(rows), "sweep/results.csv")
-    log.info(
-        "\n%s\n", tabulate([_shown(row) for row in rows], headers="keys", tablefmt="simple", disable_numparse=True)
-    )
+    keys = command.swept
+    rows = summary.rows_of(children)
+    groups = summary.groups_of(rows, keys)
+    parent.log_text(summary.to_csv(rows), "sweep/results.csv")
+    parent.log_text(summary.to_markdown(rows, groups, keys), "sweep/results.md")
+    log.info("\n%s\n", summary.to_table(rows))
+    if groups:
+        log.info("mean ± standard deviation over the seeds:\n\n%s\n", summary.to_group_table(groups, keys))
     for child in children:
         if child.status != "FINISHED":
             log.error("%s %s: %s", child.name, child.status, child.tags.get(ERROR, "no reason was recorded"))
@@ -127,48 +123,32 @@ def _sum_up(parent: Run, children: Sequence[RunRecord], jobs: int, keys: Sequenc
         log.error("%d of %d jobs left no run", jobs - len(children), jobs)
     if not rows:
         return
-    if not math.isnan(rows[0][RANKING]):
-        parent.set_tag("best_run", rows[0]["run_id"])
-        log.info("best by validation accuracy: %s (%s)", rows[0]["name"], rows[0]["run_id"])
+    if not math.isnan(rows[0][summary.RANKING]):
+        _record_best(parent, next(child for child in children if child.id == rows[0]["run_id"]), command)
     from lenet import plots  # Matplotlib takes half a second to import
 
-    figure = plots.sweep(rows, keys[0] if keys else "name", RANKING)
+    key = next((key for key in keys if key != summary.SEED), summary.SEED if keys else "name")
+    figure = plots.sweep(rows, key, summary.RANKING)
     parent.log_bytes(plots.to_png(figure), "figures/sweep.png")
 
 
-def _row(child: RunRecord) -> dict[str, Any]:
-    """Return what the sweep's table says of one run."""
-    swept = json.loads(child.tags.get(SWEPT, "{}"))
-    metrics = {metric: child.metrics.get(metric, math.nan) for metric in METRICS}
-    seconds = round(child.end - child.start, 1) if child.end else math.nan
-    diverged = child.tags.get("diverged", "false")
-    rest = {"seconds": seconds, "status": child.status, "diverged": diverged, "run_id": child.id}
-    return {"name": child.name, **swept, **metrics, **rest}
+def _record_best(parent: Run, best: RunRecord, command: CommandLine) -> None:
+    """Record on the parent which child is the best, what it is and reached, and the command that runs it again."""
+    again = rerun(command, json.loads(best.tags[summary.SWEPT]))
+    parent.set_tag("best_run", best.id)
+    parent.set_tag("best_command", again)
+    told = {"run_id": best.id, "name": best.name, "command": again, "params": best.params, "metrics": best.metrics}
+    parent.log_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "sweep/best.json")
+    log.info("best by validation accuracy: %s (%s); again:\n%s", best.name, best.id, again)
 
 
-def _shown(row: dict[str, Any]) -> dict[str, str]:
-    """Return the columns that fit a terminal, formatted."""
-    return {
-        "run": row["name"] if len(row["name"]) <= 24 else row["name"][:23] + "…",
-        "best val": _number(row[RANKING]),
-        "last val": _number(row["val/accuracy"]),
-        "test acc": _number(row["test/accuracy"]),
-        "test loss": _number(row["test/loss"]),
-        "seconds": _number(row["seconds"], 1),
-        "status": "diverged" if row["diverged"] == "true" else row["status"],
-    }
-
-
-def _number(value: float, digits: int = 4) -> str:
-    return "" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _to_csv(rows: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["name"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def rerun(command: CommandLine, swept: Mapping[str, str]) -> str:
+    """Return the command that runs one job of a sweep by itself."""
+    options = [option for option in command.options if option not in ("-m", "--multirun")]
+    kept = [text for text in command.overrides if text.partition("=")[0].lstrip("+") not in swept]
+    kept = [text for text in kept if not text.startswith("hydra.")]
+    values = [f"{key}={value}" for key, value in swept.items()]
+    return shlex.join(["python", "-m", "lenet.run", *options, *kept, *values])
 
 
 def _sweep_name(command: CommandLine) -> str:

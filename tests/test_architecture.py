@@ -33,7 +33,7 @@ ORDER = [
     {"construct"},
     {"build"},
     {"session"},
-    {"progress", "figures", "comparison"},
+    {"progress", "figures", "comparison", "summary"},
     {"experiment"},
     {"sweep"},
     {"command"},

@@ -1,6 +1,9 @@
 """A sweep: one parent, a child for each job, and the answer on the parent."""
 
 import csv
+import json
+import re
+import shlex
 import signal
 
 import pytest
@@ -31,8 +34,30 @@ def test_a_sweep_has_one_parent_with_a_child_for_each_value_and_names_the_best(w
     assert float(rows[0]["best/val_accuracy"]) == children[1].data.metrics["best/val_accuracy"]
     assert (artifacts(parent) / "figures/sweep.png").stat().st_size > 5000
     output = capsys.readouterr().out
-    assert "best val" in output
+    assert re.search(r"^run +best +last +test +test +seconds +status$", output, re.MULTILINE)
     assert "mlflow ui" in output
+
+
+def test_over_several_seeds_it_tells_means_and_the_best_run_s_own_command(workplace, records, capsys):
+    arguments = [*SMALL, "trainer.figures=none", "trainer.epochs=1"]
+    assert main([*arguments, "optimizer.lr=0.001,0.02", "seed=0,1", "-m"]) == 0
+    output = capsys.readouterr().out
+    assert len(re.findall(r"\d ± \d", output)) == 2 * 3
+    parent, children = family(records())
+    assert "Mean ± standard deviation" in (artifacts(parent) / "sweep/results.md").read_text()
+    told = json.loads((artifacts(parent) / "sweep/best.json").read_text())
+    best = next(child for child in children if child.info.run_id == parent.data.tags["best_run"])
+    assert told["params"] == best.data.params
+    assert told["metrics"] == best.data.metrics
+    again = shlex.split(parent.data.tags["best_command"])
+    assert again[:3] == ["python", "-m", "lenet.run"]
+    assert main(again[3:]) == 0
+    run = records()[0]
+    assert "mlflow.parentRunId" not in run.data.tags
+    measured = ("samples_per_second",)
+    assert {k: v for k, v in run.data.metrics.items() if k not in measured} == {
+        k: v for k, v in best.data.metrics.items() if k not in measured
+    }
 
 
 def test_a_job_that_fails_does_not_stop_the_others_and_is_named_with_its_reason(
