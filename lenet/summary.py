@@ -128,4 +128,6 @@ def _number(value: float, digits: int = 4) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """Cut a long text in its middle: jobs of a sweep differ at both ends of their names."""
+    end = most // 2
+    return text if len(text) <= most else f"{text[: most - end - 1]}…{text[-end:]}"

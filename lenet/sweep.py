@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
         with StopRequests() as stop:  # between jobs too, where Hydra would not bear to be interrupted
             launch(command, job, extra)
         children = store.children(parent.id)
-        _sum_up(parent, children, len(plans), command)
+        _sum_up(store, parent, children, len(plans), command)
         complete = len(children) == len(plans) and all(child.status == "FINISHED" for child in children)
     except KeyboardInterrupt:
         with shielded():
@@ -106,8 +106,8 @@ def job_name(swept: Mapping[str, str]) -> str | None:
     return ",".join(parts)[:250] or None
 
 
-def _sum_up(parent: Run, children: Sequence[RunRecord], jobs: int, command: CommandLine) -> None:
-    """Record the sweep's table, figure and best run on the parent, and show them."""
+def _sum_up(store: Store, parent: Run, children: Sequence[RunRecord], jobs: int, command: CommandLine) -> None:
+    """Record the sweep's tables, figures and best run on the parent, and show them."""
     keys = command.swept
     rows = summary.rows_of(children)
     groups = summary.groups_of(rows, keys)
@@ -125,11 +125,22 @@ def _sum_up(parent: Run, children: Sequence[RunRecord], jobs: int, command: Comm
         return
     if not math.isnan(rows[0][summary.RANKING]):
         _record_best(parent, next(child for child in children if child.id == rows[0]["run_id"]), command)
+    for name, figure in _figures(store, rows, keys):
+        parent.log_bytes(figure, f"figures/{name}.png")
+
+
+def _figures(store: Store, rows: Sequence[summary.Row], keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield a sweep's figures as PNG, by name: the metric by what was swept, all curves, and a map of two keys."""
     from lenet import plots  # Matplotlib takes half a second to import
 
-    key = next((key for key in keys if key != summary.SEED), summary.SEED if keys else "name")
-    figure = plots.sweep(rows, key, summary.RANKING)
-    parent.log_bytes(plots.to_png(figure), "figures/sweep.png")
+    settings = [key for key in keys if key != summary.SEED]
+    key = next(iter(settings), summary.SEED if keys else "name")
+    yield "sweep", plots.to_png(plots.sweep(rows, key, summary.RANKING))
+    for metric in ("val/accuracy", "val/loss"):
+        histories = {row["name"]: store.history(row["run_id"], metric) for row in rows}
+        yield f"curves_{metric.replace('/', '_')}", plots.to_png(plots.training_curves(histories, metric))
+    if len(settings) == 2:
+        yield "heat_map", plots.to_png(plots.heat_map(rows, settings[0], settings[1], summary.RANKING))
 
 
 def _record_best(parent: Run, best: RunRecord, command: CommandLine) -> None:

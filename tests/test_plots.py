@@ -81,6 +81,13 @@ def wrong_images(count: int, channels: int = 1) -> dict[str, Any]:
 LEARNING_RATES = [
     {"lr": rate, "val/accuracy": 0.9 + seed / 100} for rate in (0.001, 0.003, 0.01, 0.03) for seed in range(3)
 ]
+PAIRS = [
+    {"optimizer.lr": rate, "trainer.batch_size": size, "val/accuracy": 0.9 + seed / 100 + float(rate)}
+    for rate in ("0.01", "0.02", "0.005")
+    for size in (64, 256)
+    for seed in range(2)
+    if (rate, size) != ("0.02", 256)
+]
 EXAMPLES: dict[str, Callable[[], Figure]] = {
     "curves": lambda: plots.curves(HISTORY, "lr=0.01, seed=0"),
     "one epoch": lambda: plots.curves(HISTORY[:1], "short"),
@@ -103,6 +110,21 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     "sweep of names": lambda: plots.sweep(
         [{"optimizer": name, "test/loss": 0.1} for name in ("sgd", "momentum")], "optimizer", "test/loss"
     ),
+    "two curves": lambda: plots.training_curves(
+        {"lr=0.01": [0.5, 0.8, 0.9], "lr=0.1": [0.6, math.nan]}, "val/accuracy"
+    ),
+    "too many curves": lambda: plots.training_curves(
+        {f"lr=0.{number:04},momentum=0.9,seed=1": [1 / number, 0.5 / number] for number in range(1, 41)}, "val/loss"
+    ),
+    "no curves": lambda: plots.training_curves({}, "val/loss"),
+    "heat map": lambda: plots.heat_map(PAIRS, "optimizer.lr", "trainer.batch_size", "val/accuracy"),
+    "heat map of many": lambda: plots.heat_map(
+        [{"a": a / 1000, "b": f"name {b}", "test/loss": a * b} for a in range(40) for b in range(30)],
+        "a",
+        "b",
+        "test/loss",
+    ),
+    "cold map": lambda: plots.heat_map([{"a": 1, "b": "x", "diverged": "true"}], "a", "b", "test/loss"),
     "nothing but divergence": lambda: plots.sweep([{"lr": 1, "diverged": True}], "lr", "val/accuracy"),
 }
 
@@ -288,3 +310,35 @@ def test_a_run_without_a_value_is_shown_as_such(value: float | None) -> None:
         {"lr": 10, "val/accuracy": value, "diverged": "false"},
     ]
     assert "no value" in words(plots.sweep(rows, "lr", "val/accuracy"))
+
+
+def test_training_curves_are_one_line_for_each_run_with_a_gap_where_it_was_not_finite() -> None:
+    figure = plots.training_curves({"lr=0.01": [1.0, 0.5], "lr=9": [2.0, math.inf]}, "val/loss")
+    assert lines(figure)["lr=0.01"] == [1.0, 0.5]
+    assert math.isnan(lines(figure)["lr=9"][1])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["lr=0.01", "lr=9"]
+
+
+def test_training_curves_say_how_many_runs_they_leave_out() -> None:
+    figure = plots.training_curves({str(number): [1.0] for number in range(31)}, "val/loss")
+    assert figure.axes[0].get_title(loc="left") == "val/loss by epoch (30 of 31 runs)"
+    assert len(figure.axes[0].lines) == 30
+
+
+def test_a_heat_map_holds_the_mean_of_each_pair_in_the_order_of_the_numbers() -> None:
+    axes = plots.heat_map(PAIRS, "optimizer.lr", "trainer.batch_size", "val/accuracy").axes[0]
+    means = axes.images[0].get_array()
+    assert means is not None
+    assert means.tolist() == [
+        [pytest.approx(0.91), pytest.approx(0.915), pytest.approx(0.925)],
+        [pytest.approx(0.91), pytest.approx(0.915), None],
+    ]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.005", "0.01", "0.02"]
+    assert sorted(text.get_text() for text in axes.texts) == ["91.0%", "91.0%", "91.5%", "91.5%", "92.5%"]
+
+
+def test_a_heat_map_leaves_out_what_diverged() -> None:
+    rows = [{"a": 1, "b": 1, "m": 0.5}, {"a": 1, "b": 1, "m": 7.0, "diverged": "true"}, {"a": 2, "b": 1, "m": math.nan}]
+    means = plots.heat_map(rows, "a", "b", "m").axes[0].images[0].get_array()
+    assert means is not None
+    assert means.tolist() == [[0.5, None]]

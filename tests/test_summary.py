@@ -84,3 +84,9 @@ def test_the_page_holds_both_tables_and_the_file_everything():
     found = list(csv.DictReader(io.StringIO(summary.to_csv(rows))))
     assert [row["run_id"] for row in found] == [row["run_id"] for row in rows]
     assert list(csv.DictReader(io.StringIO(summary.to_csv([])))) == []
+
+
+def test_long_names_keep_both_their_ends():
+    name = "lr=0.005,activation=scaled_tanh,seed=12"
+    table = summary.to_table(summary.rows_of([child("1", "1", 0.5, name=name)]))
+    assert "lr=0.005,ac…tanh,seed=12" in table

@@ -32,10 +32,18 @@ def test_a_sweep_has_one_parent_with_a_child_for_each_value_and_names_the_best(w
     rows = list(csv.DictReader((artifacts(parent) / "sweep/results.csv").open()))
     assert [row["optimizer.lr"] for row in rows] == ["0.02", "0.0001"]
     assert float(rows[0]["best/val_accuracy"]) == children[1].data.metrics["best/val_accuracy"]
-    assert (artifacts(parent) / "figures/sweep.png").stat().st_size > 5000
+    drawn = {path.name: path.stat().st_size for path in (artifacts(parent) / "figures").iterdir()}
+    assert sorted(drawn) == ["curves_val_accuracy.png", "curves_val_loss.png", "sweep.png"]
+    assert min(drawn.values()) > 5000
     output = capsys.readouterr().out
     assert re.search(r"^run +best +last +test +test +seconds +status$", output, re.MULTILINE)
     assert "mlflow ui" in output
+
+
+def test_two_swept_keys_are_drawn_as_a_map(workplace, records):
+    assert main([*SMALL, "trainer.figures=none", "optimizer.lr=0.01,0.02", "optimizer.momentum=0,0.9", "-m"]) == 0
+    parent, _ = family(records())
+    assert (artifacts(parent) / "figures/heat_map.png").stat().st_size > 5000
 
 
 def test_over_several_seeds_it_tells_means_and_the_best_run_s_own_command(workplace, records, capsys):

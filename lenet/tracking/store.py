@@ -101,6 +101,12 @@ class Store:
             if not token:
                 return records
 
+    def history(self, run_id: str, metric: str) -> list[float]:
+        """Return the values of a run's metric in the order of their steps."""
+        with translated():
+            points = self._client.get_metric_history(run_id, metric)
+        return [_infinite(point.value) for point in sorted(points, key=lambda point: point.step)]
+
 
 def record_of(run: Any) -> RunRecord:
     """Return MLflow's run as a record."""
