@@ -1,5 +1,6 @@
 """What all commands share: how they speak, and how they end."""
 
+import io
 import logging
 import os
 import sys
@@ -29,6 +30,22 @@ def run_command(command: Callable[[], int]) -> int:
         except KeyboardInterrupt:
             print("lenet: interrupted", file=sys.stderr)
             return INTERRUPTED
+
+
+def write_out(text: str) -> None:
+    """Write what a command was asked for to standard output, in whatever its encoding can say.
+
+    A reader that has gone (`| head`) has had enough; raises `Failure` where the output cannot be written.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at the end
+        if not isinstance(error, BrokenPipeError):
+            raise Failure(f"the output cannot be written: {error.strerror}.") from error
 
 
 class _Console(logging.Handler):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from lenet.command import DONE, run_command
+from lenet.command import DONE, run_command, write_out
 from lenet.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _main(arguments: Sequence[str]) -> int:
     finder = Finder(tracking_uri(keys.get("tracking.uri")))
     runs = _chosen(finder, names, keys.get("tracking.experiment"), options.filter)
     comparison = compare(runs, options.metric)
-    sys.stdout.write(render(comparison, options.format))
+    write_out(render(comparison, options.format))
     if target:
         _plot(comparison, target)
     return DONE
@@ -86,13 +86,17 @@ def _split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def _checked_target(plot: str | None) -> Path | None:
-    """Return where the figure goes; raise `UserError` before anything is done if it cannot go there."""
+    """Return where the figure goes; raise `UserError` at once for another format or a file that is there."""
     if plot is None:
         return None
     path = Path(plot)
     if path.suffix.lower() != ".png":
         raise UserError(f"--plot: `{plot}` does not end in .png, the one format that is drawn.")
-    if path.exists():
+    try:
+        taken = path.exists()
+    except OSError as error:
+        raise UserError(f"--plot: `{plot}` cannot be a file here ({error.strerror}).") from error
+    if taken:
         raise UserError(f"--plot: {path} is there already, and is not overwritten; name another file.")
     return path
 
@@ -103,8 +107,10 @@ def _chosen(finder: "Finder", names: Sequence[str], experiment: str | None, want
 
     experiments = finder.experiments()
     named = [name for name in names if name in experiments]
+    if names and experiment is not None:
+        raise UserError("tracking.experiment is for comparing a whole experiment: name it, or runs, not both.")
     if not names:
-        named = [experiment or EXPERIMENT]
+        named = [EXPERIMENT if experiment is None else experiment]
     if wanted and not named:
         raise UserError("--filter picks among the runs of an experiment: name one, or no run.")
     runs: list[RunRecord] = []

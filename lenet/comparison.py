@@ -26,6 +26,9 @@ LEFT_OUT = "val/accuracy"
 NEVER_DIFFER = ("sweep.", "hydra.", "tracking.")
 """Beginnings of parameters that say where a run is kept, not what it is."""
 
+OTHERS = ("run", "seconds", "status", "diverged", "run_id")
+"""What is told of each run besides parameters and metrics."""
+
 WIDEST = 20
 """Characters of a value in a table."""
 
@@ -39,12 +42,16 @@ class Comparison:
     metric: str
     metrics: tuple[str, ...]
 
+    def column(self, key: str) -> str:
+        """Return what a parameter's column is called: `params.…` where something else is called the same."""
+        return f"params.{key}" if key in (*OTHERS, *self.metrics) else key
+
     def rows(self) -> list[dict[str, Any]]:
         """Return everything that is told of each run, under full names; what a run does not have is None."""
         return [
             {
                 "run": run.name,
-                **{key: run.params.get(key) for key in self.keys},
+                **{self.column(key): run.params.get(key) for key in self.keys},
                 **{metric: run.metrics.get(metric) for metric in self.metrics},
                 "seconds": round(run.end - run.start, 1) if run.end else None,
                 "status": run.status,
@@ -101,14 +108,16 @@ def render(comparison: Comparison, form: Format) -> str:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Return each key's last word, or the whole key where another one ends in the same."""
+    """Return each key's last word, or the whole key where something else is called so."""
     words = [key.rpartition(".")[2] for key in keys]
-    return {key: word if words.count(word) == 1 else key for key, word in zip(keys, words, strict=True)}
+    taken = {"run", "status", "id", "n", *(word for word in words if words.count(word) > 1)}
+    return {key: word if word not in taken else key for key, word in zip(keys, words, strict=True)}
 
 
 def _shown(row: Mapping[str, Any], comparison: Comparison, short: Mapping[str, str]) -> dict[str, str]:
     """Return what a table says of a run."""
-    parameters = {short[key]: _cut("–" if row[key] is None else row[key]) for key in short}
+    values = {key: row[comparison.column(key)] for key in short}
+    parameters = {short[key]: _cut("–" if value is None else value) for key, value in values.items()}
     wanted = [name for name in comparison.metrics if name != LEFT_OUT or name == comparison.metric]
     metrics = {_metric_name(name): _number(row[name]) for name in wanted}
     status = {"status": "diverged" if row["diverged"] else row["status"]}

@@ -10,6 +10,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from lenet.comparison import short_names
 from lenet.tracking.store import RunRecord
 
 RANKING = "best/val_accuracy"
@@ -47,7 +48,7 @@ def groups_of(rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
         counts = {
             "n": len(good),
             "diverged": sum(run["diverged"] == "true" for run in runs),
-            "failed": sum(run["status"] != "FINISHED" for run in runs),
+            "failed": sum(run["status"] != "FINISHED" and run["diverged"] != "true" for run in runs),
         }
         figures = {metric: _mean_and_deviation([run[metric] for run in good]) for metric in METRICS}
         groups.append({**dict(zip(settings, setting, strict=True)), **counts, **figures})
@@ -76,7 +77,7 @@ def to_group_table(groups: Sequence[Row], keys: Sequence[str], style: str = "sim
     for group in groups:
         left_out = {"left out": group["diverged"] + group["failed"]} if any_left_out else {}
         figures = {name: _pair(group[metric]) for metric, name in SHOWN.items() if metric != "val/accuracy"}
-        words = {key.rpartition(".")[2]: _cut(str(group[key]), 16) for key in settings}
+        words = {name: _cut(str(group[key]), 16) for key, name in short_names(settings).items()}
         shown.append({**words, "n": group["n"], **figures, **left_out})
     return _table(shown, style)
 
@@ -95,8 +96,16 @@ def _table(rows: Sequence[Mapping[str, Any]], style: str) -> str:
     return tabulate(rows, headings, tablefmt=style, disable_numparse=True)
 
 
+def swept_of(child: RunRecord) -> dict[str, str]:
+    """Return a job's values of the swept keys; none where they were too long for a tag, which cuts them."""
+    try:
+        return dict(json.loads(child.tags.get(SWEPT, "{}")))
+    except json.JSONDecodeError:
+        return {}
+
+
 def _row(child: RunRecord) -> Row:
-    swept = json.loads(child.tags.get(SWEPT, "{}"))
+    swept = swept_of(child)
     metrics = {metric: child.metrics.get(metric, math.nan) for metric in METRICS}
     seconds = round(child.end - child.start, 1) if child.end else math.nan
     diverged = child.tags.get("diverged", "false")

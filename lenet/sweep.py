@@ -145,7 +145,7 @@ def _figures(store: Store, rows: Sequence[summary.Row], keys: Sequence[str]) -> 
 
 def _record_best(parent: Run, best: RunRecord, command: CommandLine) -> None:
     """Record on the parent which child is the best, what it is and reached, and the command that runs it again."""
-    again = rerun(command, json.loads(best.tags[summary.SWEPT]))
+    again = rerun(command, summary.swept_of(best))
     parent.set_tag("best_run", best.id)
     parent.set_tag("best_command", again)
     told = {"run_id": best.id, "name": best.name, "command": again, "params": best.params, "metrics": best.metrics}
@@ -158,7 +158,10 @@ def rerun(command: CommandLine, swept: Mapping[str, str]) -> str:
     options = [option for option in command.options if option not in ("-m", "--multirun")]
     kept = [text for text in command.overrides if text.partition("=")[0].lstrip("+") not in swept]
     kept = [text for text in kept if not text.startswith("hydra.")]
-    values = [f"{key}={value}" for key, value in swept.items()]
+    prefix = {
+        text.partition("=")[0].lstrip("+"): text[: len(text) - len(text.lstrip("+"))] for text in command.overrides
+    }
+    values = [f"{prefix.get(key, '')}{key}={value}" for key, value in swept.items()]
     return shlex.join(["python", "-m", "lenet.run", *options, *kept, *values])
 
 

@@ -4,10 +4,14 @@ import csv
 import io
 import json
 import re
+import sqlite3
+import subprocess
+import sys
 
 import pytest
 
 from lenet.compare import main
+from lenet.tracking import finding
 from lenet.tracking.address import tracking_uri
 from lenet.tracking.store import Store
 
@@ -129,6 +133,8 @@ def test_a_figure_is_drawn_and_never_over_a_file_that_is_there(recorded, workpla
         (["tracking.url=sqlite:///mlflow.db"], r"unknown key `tracking.url`. Did you mean `tracking.uri`\?"),
         (["tracking.uri=sqlite:///other.db"], "there is no store at .*other.db"),
         (["tracking.uri=ftp://host"], "unknown scheme `ftp`"),
+        (["alone", "tracking.experiment=lenet"], "name it, or runs, not both"),
+        (["alone", "--plot", f"{'x' * 300}.png"], "cannot be a file here"),
         (["alone", "--plot", "figure.gif"], "does not end in .png"),
         (["alone", "--plot", "digits.npz/figure.png"], "cannot be written"),
     ],
@@ -159,3 +165,68 @@ def test_a_deleted_run_is_not_seen(recorded, capsys):
     MlflowClient(tracking_uri()).delete_run(recorded["alone"])
     assert main(["alone"]) == 2
     assert "alone" not in names(capsys)
+    MlflowClient(tracking_uri()).delete_run(recorded["lr=0.3"])
+    assert main(["best:first"]) == 2
+    assert f"the best run of `first`, {recorded['lr=0.3']}, has been deleted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["nothing", "another program's table"])
+def test_a_file_that_is_no_store_is_not_made_one(tmp_path, monkeypatch, capsys, content):
+    monkeypatch.chdir(tmp_path)
+    connection = sqlite3.connect("other.db")
+    if content != "nothing":
+        connection.execute("create table theirs (id)")
+        connection.commit()
+    connection.close()
+    before = (tmp_path / "other.db").read_bytes()
+    assert main(["tracking.uri=sqlite:///other.db"]) == 2
+    assert "is not an MLflow store" in capsys.readouterr().err
+    assert (tmp_path / "other.db").read_bytes() == before
+
+
+def test_a_name_that_is_the_beginning_of_an_id_is_refused_as_more_than_one_run(recorded, capsys):
+    store = Store(tracking_uri(), "lenet")
+    beginning = recorded["alone"][:6]
+    named = store.start_run(beginning)
+    assert main([beginning]) == 2
+    error = capsys.readouterr().err
+    assert "is more than one run" in error
+    assert named.id in error
+    assert recorded["alone"] in error
+
+
+def test_last_is_found_behind_any_number_of_jobs(recorded, capsys, monkeypatch):
+    monkeypatch.setattr(finding, "PAGE", 2)
+    assert names(capsys, "last") == ["lr=0.01", "lr=0.02", "lr=5"]
+
+
+def test_parameters_that_are_called_like_something_else_are_kept_apart(workplace, capsys):
+    store = Store(tracking_uri(), "lenet")
+    for number in range(2):
+        run = store.start_run(f"run {number}", params={"status": f"s{number}", "test/loss": f"p{number}"})
+        run.log_metrics({"test/loss": number}, 1)
+        run.close("FINISHED")
+    found = rows(capsys, "--metric", "test/loss")
+    assert [row["status"] for row in found] == ["FINISHED"] * 2
+    assert [row["params.status"] for row in found] == ["s0", "s1"]
+    assert [(row["params.test/loss"], float(row["test/loss"])) for row in found] == [("p0", 0), ("p1", 1)]
+    assert main(["--metric", "test/loss"]) == 0
+    assert "s0" in capsys.readouterr().out
+
+
+def test_names_that_look_like_formulas_are_drawn_as_they_are(workplace, capsys):
+    store = Store(tracking_uri(), "lenet")
+    for number in range(2):
+        run = store.start_run("$\\frac$", params={"a": f"$\\bad{number}$"})
+        run.log_metrics({"test/loss": number}, 1)
+        run.close("FINISHED")
+    assert main(["--metric", "test/loss", "--plot", "figure.png"]) == 0
+    assert (workplace / "figure.png").exists()
+
+
+def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is_one(recorded, workplace):
+    command = f"{sys.executable} -m lenet.compare lenet"
+    for rest, code in (("| true; exit ${PIPESTATUS[0]}", 0), ("> /dev/full", 1)):
+        done = subprocess.run(["bash", "-c", f"{command} {rest}"], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr

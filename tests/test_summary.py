@@ -90,3 +90,21 @@ def test_long_names_keep_both_their_ends():
     name = "lr=0.005,activation=scaled_tanh,seed=12"
     table = summary.to_table(summary.rows_of([child("1", "1", 0.5, name=name)]))
     assert "lr=0.005,ac…tanh,seed=12" in table
+
+
+def test_keys_that_end_in_the_same_word_have_a_column_each():
+    keys = ("network.layers.0.channels", "network.layers.3.channels", "seed")
+    groups = [{**dict.fromkeys(keys[:2], "12"), "n": 1, "diverged": 0, "failed": 0}]
+    groups[0] |= dict.fromkeys(summary.METRICS, (0.5, math.nan))
+    assert all(key in summary.to_group_table(groups, keys) for key in keys[:2])
+
+
+def test_a_run_that_diverged_and_then_failed_is_left_out_once():
+    rows = summary.rows_of([child("1", "0", 0.5), child("1", "1", 0.5, status="KILLED", diverged=True)])
+    (group,) = summary.groups_of(rows, KEYS)
+    assert (group["n"], group["diverged"], group["failed"]) == (1, 1, 0)
+
+
+def test_values_too_long_for_a_tag_are_left_out():
+    cut = RunRecord("1", "a", "FINISHED", 0.0, 1.0, {}, {}, {summary.SWEPT: '{"key": "aaa…'})
+    assert summary.swept_of(cut) == {}

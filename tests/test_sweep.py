@@ -8,8 +8,9 @@ import signal
 
 import pytest
 
+from lenet.config import CommandLine
 from lenet.run import main
-from lenet.sweep import job_name, swept_values
+from lenet.sweep import job_name, rerun, swept_values
 from tests.conftest import SMALL, artifacts, training
 
 
@@ -174,3 +175,11 @@ def test_an_interrupted_sweep_closes_its_parent_and_the_job_under_way(number, wo
 )
 def test_jobs_are_named_by_what_differs(overrides, keys, name):
     assert job_name(swept_values(overrides, keys)) == name
+
+
+def test_the_command_of_one_job_adds_what_the_sweep_added():
+    overrides = ("+network.layers.2.padding=0,1", "seed=0,1", "trainer.epochs=1", "hydra.sweep.dir=x")
+    command = CommandLine(("-m", "--config-dir=conf"), overrides, is_run=True, is_sweep=True)
+    assert rerun(command, {"network.layers.2.padding": "1", "seed": "0"}) == (
+        "python -m lenet.run --config-dir=conf trainer.epochs=1 +network.layers.2.padding=1 seed=0"
+    )

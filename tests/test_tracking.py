@@ -597,3 +597,38 @@ class TestProcess:
         assert process.process_start(child.pid) is None
         child.communicate()
         assert process.process_start(child.pid) is None
+
+
+def test_a_data_set_that_another_run_adds_at_the_same_moment_is_recorded_by_both(
+    store: Store, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, fast = store.start_run("slow"), store.start_run("fast")
+    wanted = ("digits", "0" * 36, "file:///digits.npz")
+    log_inputs, tries = MlflowClient.log_inputs, []
+
+    def overtaken(self: MlflowClient, run_id: str, *arguments: Any, **options: Any) -> None:
+        tries.append(run_id)
+        if tries == [slow.id]:
+            fast.log_dataset(*wanted)
+            raise MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.experiment_id")
+        log_inputs(self, run_id, *arguments, **options)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", overtaken)
+    slow.log_dataset(*wanted)
+    assert tries == [slow.id, fast.id, slow.id]
+    for run_id in (slow.id, fast.id):
+        (seen,) = client.get_run(run_id).inputs.dataset_inputs
+        assert seen.dataset.name == "digits"
+
+
+def test_a_data_set_that_cannot_be_recorded_is_not_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def fails(*arguments: Any, **options: Any) -> None:
+        tries.append(arguments)
+        raise MlflowException("disk full")
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", fails)
+    with pytest.raises(TrackingError, match="disk full"):
+        store.start_run("run").log_dataset("digits", "0", "file:///digits.npz")
+    assert len(tries) == 1

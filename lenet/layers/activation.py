@@ -25,7 +25,8 @@ class Activation(Layer):
 
     def _output(self, x: Array) -> Array:
         stored = x.transpose(memory_order(x))
-        if self.overwrites_input and stored.flags.c_contiguous:
+        flags = stored.flags
+        if self.overwrites_input and flags.c_contiguous and flags.writeable and x.dtype == self.backend.dtype:
             return x
         return self.buffer_like("y", x)
 

@@ -37,7 +37,7 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 def new_axes(figure: Figure, title: str) -> Axes:
     """Return axes with the style that all figures share."""
     axes = figure.add_subplot()
-    axes.set_title(title, fontsize=LARGE, loc="left")
+    axes.set_title(plain(title), fontsize=LARGE, loc="left")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(labelsize=SMALL, length=0)
     axes.grid(axis="y", color=PALE, lw=0.7)
@@ -74,4 +74,9 @@ def number_of(value: object) -> float | str:
 
 def short(name: str, most: int = 14) -> str:
     """Cut a name that is longer than `most`."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    return plain(name if len(name) <= most else f"{name[: most - 1]}…")
+
+
+def plain(text: str) -> str:
+    """Keep Matplotlib from reading `$` as the beginning of a formula."""
+    return text.replace("$", r"\$")

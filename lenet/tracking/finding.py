@@ -1,7 +1,8 @@
 """Finding runs in a store that exists, by what a user calls them. Nothing is made and nothing changed."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
@@ -49,10 +50,11 @@ class Finder:
         candidates: list[RunRecord] = []
         if re.fullmatch(r"[0-9a-f]{1,32}", text):
             candidates = self.search(f"attributes.run_id LIKE '{text}%'", most=SHOWN + 1)
-        if not candidates:
+        if len(text) < 32 or not candidates:
             quote = '"' if "'" in text else "'"  # MLflow's filters have no escapes
             if quote not in text:
-                candidates = self.search(f"attributes.run_name = {quote}{text}{quote}", most=SHOWN + 1)
+                candidates += self.search(f"attributes.run_name = {quote}{text}{quote}", most=SHOWN + 1)
+        candidates = list({run.id: run for run in candidates}.values())
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
@@ -75,17 +77,7 @@ class Finder:
     ) -> list[RunRecord]:
         """Return the runs that MLflow's `filter_string` picks, of all experiments or of those with these ids."""
         ids = list(self.experiments().values() if experiments is None else experiments)
-        found: list[RunRecord] = []
-        token = None
-        while ids:
-            size = PAGE if most is None else min(PAGE, most - len(found))
-            with translated():
-                page = self._client.search_runs(ids, filter_string, ViewType.ACTIVE_ONLY, size, [order], token)
-            found += map(record_of, page)
-            token = page.token
-            if not token or len(found) == most:
-                break
-        return found
+        return list(islice(self._each(filter_string, ids, order, min(PAGE, most or PAGE)), most))
 
     def filtered(self, filter_string: str, experiments: Iterable[str]) -> list[RunRecord]:
         """Return what a user's filter picks; raise `UserError` with MLflow's own reason where it cannot be read."""
@@ -101,9 +93,20 @@ class Finder:
             ) from None
         return self.search(filter_string, ids)
 
+    def _each(self, filter_string: str, ids: list[str], order: str, size: int = PAGE) -> Iterator[RunRecord]:
+        """Yield runs, page by page."""
+        token = None
+        while ids:
+            with translated():
+                page = self._client.search_runs(ids, filter_string, ViewType.ACTIVE_ONLY, size, [order], token)
+            yield from map(record_of, page)
+            token = page.token
+            if not token:
+                return
+
     def _last(self) -> RunRecord:
         # A filter cannot ask for the lack of a tag; the kinds are this project's own.
-        for run in self.search("", most=PAGE):
+        for run in self._each("", list(self.experiments().values()), "attributes.start_time DESC"):
             if PARENT not in run.tags:
                 return run
         raise UserError(f"`last`: there is no run yet in {mask(self.uri)}.")
@@ -114,7 +117,10 @@ class Finder:
             raise UserError(f"best:{text}: `{sweep.name}` ({sweep.id}) is not a sweep. Accepted: the run of a sweep.")
         if BEST not in sweep.tags:
             raise UserError(f"best:{text}: the sweep `{sweep.name}` ({sweep.id}) has no best run: none was validated.")
-        return self.find(sweep.tags[BEST])
+        best = self.search(f"attributes.run_id = '{sweep.tags[BEST]}'")
+        if not best:
+            raise UserError(f"best:{text}: the best run of `{sweep.name}`, {sweep.tags[BEST]}, has been deleted.")
+        return best[0]
 
 
 def is_sweep(run: RunRecord) -> bool:

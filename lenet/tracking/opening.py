@@ -37,8 +37,9 @@ def reach_store(uri: str) -> MlflowClient:
             "runs were started, or name their store: tracking.uri=sqlite:////FOLDER/mlflow.db."
         )
     with _opening(uri):
-        if not uri.startswith(SERVERS):
-            _contact(uri)
+        if not uri.startswith(SERVERS) and not {"experiments", "runs"} <= _contact(uri):
+            # A client would make MLflow's tables in it, whatever it is.
+            raise UserError(f"tracking.uri: `{mask(uri)}` is not an MLflow store: it lacks MLflow's tables.")
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
         return client
@@ -115,12 +116,12 @@ def _sqlite_store(uri: str, artifacts: str) -> SqlAlchemyStore:
     return SqlAlchemyStore(uri, artifacts)  # type: ignore[no-untyped-call]
 
 
-def _contact(uri: str) -> None:
-    """Raise at once what MLflow would repeat for minutes: no driver, no answer, no database."""
+def _contact(uri: str) -> set[str]:
+    """Return the database's tables; raise at once what MLflow would repeat for minutes: no driver, no answer."""
     patience = {} if uri.startswith(("sqlite", "mssql")) else {"connect_timeout": CONTACT_SECONDS}
     engine = sqlalchemy.create_engine(uri, connect_args=patience)
     try:
-        sqlalchemy.inspect(engine).get_table_names()
+        return set(sqlalchemy.inspect(engine).get_table_names())
     finally:
         engine.dispose()
 

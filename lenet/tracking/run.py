@@ -87,8 +87,15 @@ class Run:
         self._check_open()
         kind, key = ("http", "url") if source.startswith(("http://", "https://")) else ("local", "uri")
         dataset = Dataset(name, digest[:DIGEST_LENGTH], kind, json.dumps({key: mask(source)}))
+        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])]
         with translated():
-            self._client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])])
+            try:
+                self._client.log_inputs(self.id, inputs)
+            except MlflowException as error:
+                # MLflow looks whether it knows the data set, then adds it: another run may have been faster in between.
+                if not any(word in reason(error).lower() for word in ("unique", "duplicate")):
+                    raise
+                self._client.log_inputs(self.id, inputs)
 
     def set_tag(self, key: str, value: object) -> None:
         """Set or change a tag; a text over 8,000 characters ends in `…`."""

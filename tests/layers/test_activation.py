@@ -63,6 +63,14 @@ def test_relu_passes_nan_on_so_that_divergence_is_seen():
         assert np.isnan(bound(ReLU(), (2,)).forward(np.array([[nan, 1.0]]))[0, 0])
 
 
+def test_relu_takes_inputs_of_another_dtype_that_it_could_write_over():
+    layer = bound(ReLU(), (4,), "float32")
+    layer.overwrites_input = True
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_array_equal(layer.forward(x), np.maximum(x, 0).astype("float32"))
+    np.testing.assert_array_equal(layer.backward(np.ones((3, 4), "float32")), x > 0)
+
+
 def test_relu_takes_gradients_in_any_memory_order():
     layer = bound(ReLU(), (2, 3, 4))
     x = np.random.default_rng(0).normal(size=(5, 2, 3, 4))
