@@ -135,8 +135,9 @@ def _plot(comparison: "Comparison", target: Path) -> None:
     from lenet import plots  # Matplotlib takes half a second to import
     from lenet.files import write_atomically
 
-    key = LR if LR in comparison.keys else next(iter(comparison.keys), "run")
-    missing = dict.fromkeys(comparison.keys, "–") | {comparison.metric: math.nan}
+    columns = {key: comparison.column(key) for key in comparison.keys}
+    key = columns.get(LR) or next(iter(columns.values()), "run")
+    missing = dict.fromkeys(columns.values(), "–") | {comparison.metric: math.nan}
     rows = [row | {name: none for name, none in missing.items() if row[name] is None} for row in comparison.rows()]
     try:
         write_atomically(target, plots.to_png(plots.sweep(rows, key, comparison.metric)))

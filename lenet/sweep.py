@@ -13,12 +13,14 @@ from omegaconf import DictConfig
 
 from lenet import summary
 from lenet.build import Plan, build
+from lenet.comparison import short_names
 from lenet.config import CommandLine, launch, to_dict
 from lenet.environment import git_state
 from lenet.errors import UserError
 from lenet.experiment import ERROR, RunFailed, execute
 from lenet.flatten import flatten
 from lenet.signals import StopRequests, shielded
+from lenet.tracking.finding import BEST
 from lenet.tracking.run import Run
 from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.ui import how_to_look
@@ -98,11 +100,7 @@ def swept_values(overrides: Sequence[str], keys: Sequence[str]) -> dict[str, str
 
 def job_name(swept: Mapping[str, str]) -> str | None:
     """Name a job by what differs: `lr=0.005`; with the key in full where its last word is not enough."""
-    words = [key.rpartition(".")[2] for key in swept]
-    parts = [
-        f"{word if words.count(word) == 1 else key}={value}"
-        for word, (key, value) in zip(words, swept.items(), strict=True)
-    ]
+    parts = [f"{name}={swept[key]}" for key, name in short_names(list(swept)).items()]
     return ",".join(parts)[:250] or None
 
 
@@ -146,7 +144,7 @@ def _figures(store: Store, rows: Sequence[summary.Row], keys: Sequence[str]) -> 
 def _record_best(parent: Run, best: RunRecord, command: CommandLine) -> None:
     """Record on the parent which child is the best, what it is and reached, and the command that runs it again."""
     again = rerun(command, summary.swept_of(best))
-    parent.set_tag("best_run", best.id)
+    parent.set_tag(BEST, best.id)
     parent.set_tag("best_command", again)
     told = {"run_id": best.id, "name": best.name, "command": again, "params": best.params, "metrics": best.metrics}
     parent.log_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "sweep/best.json")

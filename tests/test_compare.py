@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from lenet.compare import main
-from lenet.tracking import finding
+from lenet.tracking import store as store_module
 from lenet.tracking.address import tracking_uri
 from lenet.tracking.store import Store
 
@@ -196,7 +196,7 @@ def test_a_name_that_is_the_beginning_of_an_id_is_refused_as_more_than_one_run(r
 
 
 def test_last_is_found_behind_any_number_of_jobs(recorded, capsys, monkeypatch):
-    monkeypatch.setattr(finding, "PAGE", 2)
+    monkeypatch.setattr(store_module, "PAGE", 2)
     assert names(capsys, "last") == ["lr=0.01", "lr=0.02", "lr=5"]
 
 
@@ -212,6 +212,7 @@ def test_parameters_that_are_called_like_something_else_are_kept_apart(workplace
     assert [(row["params.test/loss"], float(row["test/loss"])) for row in found] == [("p0", 0), ("p1", 1)]
     assert main(["--metric", "test/loss"]) == 0
     assert "s0" in capsys.readouterr().out
+    assert main(["--metric", "test/loss", "--plot", "figure.png"]) == 0
 
 
 def test_names_that_look_like_formulas_are_drawn_as_they_are(workplace, capsys):

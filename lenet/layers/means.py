@@ -9,7 +9,7 @@ from lenet.layers.windows import Windows
 from lenet.memory import Settled, Views
 
 WIDEST = 64
-"""Columns of the widest image of which a product sums windows, of which it multiplies more by zero the wider it is."""
+"""Columns of the widest image whose windows a product sums: the wider it is, the more of that is times zero."""
 
 
 class SeparableMean:

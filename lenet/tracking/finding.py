@@ -1,7 +1,7 @@
 """Finding runs in a store that exists, by what a user calls them. Nothing is made and nothing changed."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from mlflow.entities import ViewType
@@ -12,7 +12,7 @@ from lenet.errors import UserError, did_you_mean
 from lenet.tracking.address import mask
 from lenet.tracking.opening import reach_store
 from lenet.tracking.run import TrackingError, reason, translated
-from lenet.tracking.store import KIND, PAGE, PARENT, RunRecord, record_of
+from lenet.tracking.store import KIND, NEWEST_FIRST, OLDEST_FIRST, PAGE, PARENT, RunRecord, children_of, each_run
 
 BEST = "best_run"
 """The tag of a sweep's run that holds the id of its best child."""
@@ -66,18 +66,18 @@ class Finder:
 
     def children(self, parent: RunRecord) -> list[RunRecord]:
         """Return a sweep's runs, in the order in which they were started."""
-        return self.search(f"tags.`{PARENT}` = '{parent.id}'", order="attributes.start_time ASC")
+        return self.search(children_of(parent.id), order=OLDEST_FIRST)
 
     def search(
         self,
         filter_string: str,
         experiments: Iterable[str] | None = None,
-        order: str = "attributes.start_time DESC",
+        order: str = NEWEST_FIRST,
         most: int | None = None,
     ) -> list[RunRecord]:
         """Return the runs that MLflow's `filter_string` picks, of all experiments or of those with these ids."""
         ids = list(self.experiments().values() if experiments is None else experiments)
-        return list(islice(self._each(filter_string, ids, order, min(PAGE, most or PAGE)), most))
+        return list(islice(each_run(self._client, ids, filter_string, order, most and min(PAGE, most)), most))
 
     def filtered(self, filter_string: str, experiments: Iterable[str]) -> list[RunRecord]:
         """Return what a user's filter picks; raise `UserError` with MLflow's own reason where it cannot be read."""
@@ -93,20 +93,9 @@ class Finder:
             ) from None
         return self.search(filter_string, ids)
 
-    def _each(self, filter_string: str, ids: list[str], order: str, size: int = PAGE) -> Iterator[RunRecord]:
-        """Yield runs, page by page."""
-        token = None
-        while ids:
-            with translated():
-                page = self._client.search_runs(ids, filter_string, ViewType.ACTIVE_ONLY, size, [order], token)
-            yield from map(record_of, page)
-            token = page.token
-            if not token:
-                return
-
     def _last(self) -> RunRecord:
-        # A filter cannot ask for the lack of a tag; the kinds are this project's own.
-        for run in self._each("", list(self.experiments().values()), "attributes.start_time DESC"):
+        # MLflow's filters cannot ask for the lack of a tag.
+        for run in each_run(self._client, list(self.experiments().values()), "", NEWEST_FIRST):
             if PARENT not in run.tags:
                 return run
         raise UserError(f"`last`: there is no run yet in {mask(self.uri)}.")

@@ -3,9 +3,12 @@
 import getpass
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from mlflow.entities import ViewType
+from mlflow.tracking import MlflowClient
 
 from lenet.tracking import process
 from lenet.tracking.opening import open_store
@@ -15,6 +18,7 @@ Kind = Literal["run", "job", "sweep"]
 KIND = "lenet.kind"
 PARENT = "mlflow.parentRunId"
 PAGE = 1000
+NEWEST_FIRST, OLDEST_FIRST = "attributes.start_time DESC", "attributes.start_time ASC"
 
 
 @dataclass(frozen=True)
@@ -85,21 +89,7 @@ class Store:
 
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
-        records: list[RunRecord] = []
-        token = None
-        while True:
-            with translated():
-                page = self._client.search_runs(
-                    [self.experiment_id],
-                    filter_string=f"tags.`{PARENT}` = '{parent_id}'",
-                    max_results=PAGE,
-                    order_by=["attributes.start_time ASC"],
-                    page_token=token,
-                )
-            records += [record_of(run) for run in page]
-            token = page.token
-            if not token:
-                return records
+        return list(each_run(self._client, [self.experiment_id], children_of(parent_id), OLDEST_FIRST))
 
     def history(self, run_id: str, metric: str) -> list[float]:
         """Return the values of a run's metric in the order of their steps."""
@@ -108,8 +98,26 @@ class Store:
         return [_infinite(point.value) for point in sorted(points, key=lambda point: point.step)]
 
 
-def record_of(run: Any) -> RunRecord:
-    """Return MLflow's run as a record."""
+def children_of(parent_id: str) -> str:
+    """Return the filter that picks a sweep's runs."""
+    return f"tags.`{PARENT}` = '{parent_id}'"
+
+
+def each_run(
+    client: MlflowClient, experiment_ids: list[str], filter_string: str, order: str, size: int | None = None
+) -> Iterator[RunRecord]:
+    """Yield the runs that MLflow's filter picks, fetched `size` at a time (None: `PAGE`); deleted ones are left out."""
+    token = None
+    while experiment_ids:
+        with translated():
+            page = client.search_runs(experiment_ids, filter_string, ViewType.ACTIVE_ONLY, size or PAGE, [order], token)
+        yield from map(_record, page)
+        token = page.token
+        if not token:
+            return
+
+
+def _record(run: Any) -> RunRecord:
     return RunRecord(
         id=run.info.run_id,
         name=run.info.run_name,
