@@ -116,6 +116,10 @@ class BackendSettings:
             "`pip install 'lenet[cuda12]'` or `'lenet[cuda13]'`. Accepted here: backend=numpy."
         )
 
+    def takes_gpu(self) -> bool:
+        """Say whether `open` would take a GPU here."""
+        return self.name != "numpy" and self._what_cupy_misses() is None
+
     def _what_cupy_misses(self) -> str | None:
         try:
             import cupy

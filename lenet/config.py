@@ -1,9 +1,9 @@
 """The command line and Hydra: what was asked for, read and composed before anything is done."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,10 @@ class Job:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What was asked for. `jobs` is one run, or all of a sweep; `swept` are the keys that differ between them."""
+    """What was asked for. `jobs` is one run, or all of a sweep; `swept` are the keys that differ between them.
+
+    `launcher` and `sweeper` are the configuration's nodes `hydra.launcher` and `hydra.sweeper`.
+    """
 
     options: tuple[str, ...]
     overrides: tuple[str, ...]
@@ -48,6 +51,8 @@ class CommandLine:
     is_sweep: bool = False
     jobs: tuple[Job, ...] = ()
     swept: tuple[str, ...] = ()
+    launcher: Mapping[str, Any] = field(default_factory=dict)
+    sweeper: Mapping[str, Any] = field(default_factory=dict)
 
 
 def folder(name: str) -> Path:
@@ -73,14 +78,17 @@ def read(arguments: Sequence[str]) -> CommandLine:
         raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
     with _loader(given.config_dir) as loader:
         parsed = _parse(overrides, loader)
-        declared, mode = _declared_sweep(overrides, loader)
-        is_sweep = given.multirun or mode == RunMode.MULTIRUN
+        own = _hydra_node(overrides)
+        params = own.sweeper.get("params") or {}
+        declared = _parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
+        is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
         swept = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed) if o.is_sweep_override()}
         if swept and not is_sweep:
             raise UserError(f"`{next(iter(swept))}` is given several values: add -m (--multirun) to sweep over them.")
         jobs = _split([*declared, *parsed]) if is_sweep else [list(overrides)]
         composed = tuple(Job(tuple(job), _compose(job, loader, resolve=not given.cfg)) for job in jobs)
-    return CommandLine(options, overrides, not given.cfg, is_sweep, composed, tuple(swept))
+        nodes: list[Any] = [OmegaConf.to_container(own[part]) for part in ("launcher", "sweeper")]
+    return CommandLine(options, overrides, not given.cfg, is_sweep, composed, tuple(swept), *nodes)
 
 
 def compose_config(overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -149,8 +157,8 @@ def _parse(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
     return parsed
 
 
-def _declared_sweep(overrides: Sequence[str], loader: ConfigLoader) -> tuple[list[Override], RunMode | None]:
-    """Return what the configuration itself says of a sweep: `hydra.sweeper.params` and `hydra.mode`."""
+def _hydra_node(overrides: Sequence[str]) -> DictConfig:
+    """Return what the configuration says of Hydra itself: how to sweep, and with what."""
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     try:
@@ -162,12 +170,12 @@ def _declared_sweep(overrides: Sequence[str], loader: ConfigLoader) -> tuple[lis
             from_shell=False,
             validate_sweep_overrides=False,
         )
-    except COMPOSING_ERRORS:
-        return [], None  # what is wrong is found, and said, when the jobs are composed
+    except COMPOSING_ERRORS:  # what is wrong is found, and said, when the jobs are composed
+        return OmegaConf.create({"launcher": {}, "sweeper": {}, "mode": None})
     if config.hydra.job.chdir:
         raise UserError("`hydra.job.chdir` is true; accepted: false, since stores and data are found from this folder.")
-    params = config.hydra.sweeper.get("params") or {}
-    return _parse([f"{key!s}={value!s}" for key, value in params.items()], loader), config.hydra.mode
+    node: DictConfig = config.hydra
+    return node
 
 
 def _split(overrides: list[Override]) -> list[list[str]]:

@@ -10,25 +10,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from lenet import blas, environment
+from lenet import blas
 from lenet.build import Plan
 from lenet.errors import Failure, UserError
 from lenet.flatten import flatten
-from lenet.progress import ProgressBar, layer_table
+from lenet.identity import CODE, CONFIG, DATA, code_digest, config_digest
+from lenet.progress import NewDisplay, ProgressBar, layer_table
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests, shielded
-from lenet.tracking.importing import without_collections
+from lenet.tracking.gone import ERROR
 from lenet.tracking.ui import how_to_look
 from lenet.training.keeper import Keeper
 from lenet.training.trainer import Progress, Record, Trainer
+from lenet.workbench import Workbench
 
 if TYPE_CHECKING:
     from lenet.tracking.run import Run
 
 log = logging.getLogger(__name__)
-
-ERROR = "lenet.error"
-"""The tag that says why a run failed."""
 
 
 class RunFailed(Failure):
@@ -36,29 +35,38 @@ class RunFailed(Failure):
 
 
 def execute(
-    plan: Plan, overrides: Sequence[str] = (), name: str | None = None, tags: Mapping[str, str] | None = None
+    plan: Plan,
+    overrides: Sequence[str] = (),
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    bench: Workbench | None = None,
+    display: NewDisplay = ProgressBar,
 ) -> dict[str, float]:
     """Train, test and record one run as its plan says; return its final metrics.
+
+    What is dear to get hold of comes from `bench` (None: a new one); `display` makes what shows how training goes.
 
     Raises `UserError` where data or hardware cannot be had, and then leaves no run; for a sweep's job that is the
     job's failure, recorded as such. Raises `RunFailed` where the run raised and `KeyboardInterrupt` where it was asked
     to stop; its MLflow run is closed by then.
     """
+    bench = bench or Workbench()
     with StopRequests() as stop, ExitStack() as stack:
         if plan.sweep.parent:
-            run = stack.enter_context(_recorded(plan, name, tags))
+            run = stack.enter_context(_recorded(plan, name, tags, bench))
         with stop.at_once():
-            session = stack.enter_context(open_session(plan))
+            session = stack.enter_context(open_session(plan, bench))
         if not plan.sweep.parent:
             # Only now, also because helpers that were forked before MLflow is imported stay small.
-            run = stack.enter_context(_recorded(plan, name, tags))
-        _describe(plan, session, overrides, run)
-        return _train(plan, session, run, stop)
+            run = stack.enter_context(_recorded(plan, name, tags, bench))
+        _describe(plan, session, overrides, run, bench)
+        return _train(plan, session, run, stop, display)
 
 
-def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict[str, float]:
+def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests, display: NewDisplay) -> dict[str, float]:
     """Train epoch by epoch, then score the last weights on the test set, once."""
     started = time.perf_counter()
+    label = f"{run.name}: " if plan.sweep.parent else ""  # the lines of several jobs come mixed
     records: list[Record] = []
 
     def on_step(progress: Progress) -> None:
@@ -75,7 +83,7 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
         validate=lambda epoch: session.validate(plan.seed, epoch),
         on_step=on_step,
     )
-    bar = ProgressBar(run.name, plan.trainer.epochs, trainer.steps_per_epoch)
+    bar = display(run.name, plan.trainer.epochs, trainer.steps_per_epoch)
     keeper = Keeper(trainer, plan.trainer, _meta(plan, session), run.log_bytes)
     try:
         for epoch, record in enumerate(trainer, start=trainer.progress.epoch + 1):
@@ -83,7 +91,7 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
             run.log_metrics(record, step=epoch)
             bar.epoch(epoch, record)
             if keeper.after_epoch():
-                log.info("stopped early: no better val/accuracy for %d epochs", plan.trainer.early_stopping)
+                log.info("%sstopped early: no better val/accuracy for %d epochs", label, plan.trainer.early_stopping)
                 run.set_tag("stopped_early", "true")
                 break
         bar.step(trainer.progress)
@@ -92,7 +100,7 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
         with shielded():
             keeper.save()
     if trainer.diverged:
-        log.warning("diverged in epoch %d; the last finite weights are kept", len(records))
+        log.warning("%sdiverged in epoch %d; the last finite weights are kept", label, len(records))
         run.set_tag("diverged", "true")
     stop.check()
     scores = session.engine.score("test")
@@ -102,7 +110,6 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
         metrics["best/val_accuracy"] = keeper.best_accuracy
         summary += f"  best val acc {keeper.best_accuracy:.4f} (epoch {keeper.best_epoch})"
     run.log_metrics(metrics, step=len(records))
-    label = f"{run.name}: " if plan.sweep.parent else ""
     log.info("%s%s  %.1f s", label, summary, time.perf_counter() - started)
     if plan.trainer.figures != "none":
         from lenet.figures import draw  # Matplotlib takes half a second to import
@@ -114,19 +121,18 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
 
 
 @contextmanager
-def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None) -> "Iterator[Run]":
+def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None, bench: Workbench) -> "Iterator[Run]":
     """Open the MLflow run, and close it with its true status and its log, however the body ends."""
-    with without_collections():
-        from lenet.tracking.store import Store  # MLflow takes more than a second to import
-
-    store = Store(plan.tracking.uri, plan.tracking.experiment)
+    store = bench.store(plan.tracking)
+    if not plan.sweep.parent:
+        store.close_gone()
     run = store.start_run(
         name,
         kind="job" if plan.sweep.parent else "run",
         params=flatten(plan.config),
-        tags=tags,
+        tags={CONFIG: config_digest(plan.config), CODE: code_digest(plan.config), **(tags or {})},
         parent=plan.sweep.parent,
-        commit=environment.git_state()["commit"],
+        commit=bench.commit,
     )
     text = io.StringIO()
     handler = logging.StreamHandler(text)
@@ -141,12 +147,12 @@ def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None) -> "
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
-        log.warning("interrupted: closing the run as KILLED, with its last checkpoint")
+        log.warning("%s: interrupted, closed as KILLED with its last checkpoint", run.name)
         raise
     except Exception as error:
         expected = isinstance(error, UserError | Failure)
         reason = str(error) if expected else f"{type(error).__name__}: {error}"
-        log.error("failed: %s", reason, exc_info=not expected)
+        log.error("%sfailed: %s", f"{run.name} " if plan.sweep.parent else "", reason, exc_info=not expected)
         run.set_tag(ERROR, reason)
         raise RunFailed(f"run {run.name} failed: {reason}") from error
     finally:
@@ -161,11 +167,12 @@ def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None) -> "
         log.info("%s", how_to_look(store.uri, store.experiment_id))
 
 
-def _describe(plan: Plan, session: Session, overrides: Sequence[str], run: "Run") -> None:
+def _describe(plan: Plan, session: Session, overrides: Sequence[str], run: "Run", bench: Workbench) -> None:
     """Record and show what the run is made of, before it starts."""
     data, tables = session.dataset, session.engine.tables
-    run.log_text(json.dumps(environment.describe(session.backend.gpu), indent=2), "environment.json")
+    run.log_text(json.dumps(bench.environment(session.backend.gpu), indent=2), "environment.json")
     run.log_dataset(data.name, data.digest, data.source)
+    run.set_tag(DATA, data.digest)
     run.log_text(yaml.safe_dump(dict(plan.config), sort_keys=False), "config/config.yaml")
     run.log_text(yaml.safe_dump(list(overrides)), "config/overrides.yaml")
     size = "×".join(map(str, data.train_images.shape[1:]))

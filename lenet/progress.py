@@ -1,9 +1,10 @@
-"""How a run shows: its layers at the start, then one bar on a terminal, or a line an epoch anywhere else."""
+"""How work shows: a run's layers, then one bar on a terminal, or a line an epoch anywhere else; a sweep's one line."""
 
 import logging
 import sys
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from tabulate import tabulate
 from tqdm import tqdm
@@ -12,6 +13,8 @@ from lenet.network import LayerSummary
 from lenet.training.trainer import Progress, Record
 
 log = logging.getLogger(__name__)
+
+REPORT_SECONDS = 0.25
 
 
 def layer_table(summaries: Sequence[LayerSummary]) -> str:
@@ -31,6 +34,23 @@ def layer_table(summaries: Sequence[LayerSummary]) -> str:
         colalign=("left", "left", "left", "right", "right"),
         disable_numparse=True,
     )
+
+
+class Display(Protocol):
+    """What shows how a training goes."""
+
+    def step(self, progress: Progress) -> None:
+        """Take note of a step."""
+
+    def epoch(self, epoch: int, record: Record) -> None:
+        """Take note of what an epoch measured."""
+
+    def close(self) -> None:
+        """Show no more."""
+
+
+NewDisplay = Callable[[str, int, int], Display]
+"""Makes a display for a run's name, its epochs and the steps of each."""
 
 
 class ProgressBar:
@@ -59,18 +79,87 @@ class ProgressBar:
     def epoch(self, epoch: int, record: Record) -> None:
         """Say what an epoch measured: to the log alone where a bar shows it."""
         self._show(epoch, record["train/loss"], record["train/accuracy"])
-        level = logging.INFO if self._bar.disable else logging.DEBUG
-        log.log(
-            level,
-            "epoch %d/%d  loss %.4f  acc %.4f  val loss %.4f  val acc %.4f  %s/s",
-            epoch,
-            self.epochs,
-            *(record[metric] for metric in ("train/loss", "train/accuracy", "val/loss", "val/accuracy")),
-            f"{record['samples_per_second']:,.0f}",
-        )
+        _say_epoch(logging.INFO if self._bar.disable else logging.DEBUG, epoch, self.epochs, record)
 
     def _show(self, epoch: int, loss: float, accuracy: float) -> None:
         self._bar.set_postfix_str(f"epoch {epoch}/{self.epochs} loss {loss:.4f} acc {accuracy:.4f}", refresh=False)
 
     def close(self) -> None:
         self._bar.close()
+
+
+class JobProgress:
+    """Hands the share of a run that is done to `report`, a few times a second; its epochs go to the log alone."""
+
+    def __init__(self, report: Callable[[float], None], epochs: int, steps: int) -> None:
+        self.epochs = epochs
+        self._report = report
+        self._steps = epochs * steps
+        self._due = 0.0
+
+    def step(self, progress: Progress) -> None:
+        """Report, if it is time."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + REPORT_SECONDS
+            self._report(progress.step / self._steps)
+
+    def epoch(self, epoch: int, record: Record) -> None:
+        """Say what an epoch measured to the run's own log."""
+        _say_epoch(logging.DEBUG, epoch, self.epochs, record)
+
+    def close(self) -> None:
+        """Nothing is left on the screen."""
+
+
+class SweepBar:
+    """One line for all jobs of a sweep on a terminal; nothing anywhere else, where each finished job has its line.
+
+    `jobs` is how many there will be; None if nobody knows.
+    """
+
+    def __init__(self, label: str, jobs: int | None) -> None:
+        self._jobs = jobs
+        self._shares: dict[int, float] = {}
+        self._finished = 0
+        self._bar = tqdm(
+            total=jobs,
+            desc=label,
+            unit="job",
+            file=sys.stdout,
+            disable=not sys.stdout.isatty(),
+            dynamic_ncols=True,
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix} {remaining}" if jobs else "{desc} {postfix}",
+            mininterval=0.1,
+        )
+        self._show()
+
+    def advance(self, job: int, share: float) -> None:
+        """Show how far the job of this number is."""
+        self._shares[job] = share
+        self._show()
+
+    def finish(self, job: int) -> None:
+        """Take note of a job that will do no more."""
+        self._shares.pop(job, None)
+        self._finished += 1
+        self._show()
+
+    def close(self) -> None:
+        self._bar.close()
+
+    def _show(self) -> None:
+        of = f"/{self._jobs}" if self._jobs else ""
+        self._bar.set_postfix_str(f"{self._finished}{of} jobs", refresh=False)
+        self._bar.update(self._finished + sum(self._shares.values()) - self._bar.n)
+
+
+def _say_epoch(level: int, epoch: int, epochs: int, record: Record) -> None:
+    log.log(
+        level,
+        "epoch %d/%d  loss %.4f  acc %.4f  val loss %.4f  val acc %.4f  %s/s",
+        epoch,
+        epochs,
+        *(record[metric] for metric in ("train/loss", "train/accuracy", "val/loss", "val/accuracy")),
+        f"{record['samples_per_second']:,.0f}",
+    )

@@ -12,6 +12,7 @@ from lenet.network import Network
 from lenet.random import stream
 from lenet.training.engine import Engine
 from lenet.training.trainer import Record
+from lenet.workbench import Workbench
 
 REPORT_IMAGES = 64
 """Test images that `data.validation=report` draws after each epoch, with replacement."""
@@ -43,13 +44,13 @@ class Session:
 
 
 @contextmanager
-def open_session(plan: Plan) -> Iterator[Session]:
+def open_session(plan: Plan, bench: Workbench) -> Iterator[Session]:
     """Get hold of the hardware and the data, fit the network to them, and start the engine; end it on leaving.
 
     Raises `UserError` where one of them cannot be had or they do not fit each other.
     """
     backend = plan.backend.open()
-    dataset = plan.data.load(plan.seed)
+    dataset = bench.dataset(plan)
     images, labels = dataset.train_images, dataset.train_labels
     parts = {"train": (images, labels), "test": (dataset.test_images, dataset.test_labels)}
     if plan.data.validation != "report":

@@ -5,22 +5,25 @@ import logging
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
-from lenet import summary
-from lenet.build import Plan, build
-from lenet.comparison import short_names
-from lenet.config import CommandLine, launch, to_dict
+from lenet import launcher, summary
+from lenet.backend import usable_cores
+from lenet.build import Plan
+from lenet.config import CommandLine, launch
+from lenet.construct import call
 from lenet.environment import git_state
 from lenet.errors import UserError
-from lenet.experiment import ERROR, RunFailed, execute
 from lenet.flatten import flatten
+from lenet.jobs import Event, Outcome, Said, SweepTask
+from lenet.pool import Pool
+from lenet.progress import SweepBar
 from lenet.signals import StopRequests, shielded
 from lenet.tracking.finding import BEST
+from lenet.tracking.gone import ERROR
 from lenet.tracking.run import Run
 from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.ui import how_to_look
@@ -35,34 +38,74 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     """
     if moving := [key for key in command.swept if key.startswith(("tracking", "sweep", "hydra"))]:
         raise UserError(f"`{moving[0]}` cannot be swept over: all runs of a sweep are recorded in one place.")
+    pool = _pool(command, plans)
+    launcher.register()
     _try_output_folder(command)
     tracking = plans[0].tracking
     store = Store(tracking.uri, tracking.experiment)
+    store.close_gone()
     name = _sweep_name(command)
     parent = store.start_run(name, kind="sweep", params=_params(plans), commit=git_state()["commit"])
     log.info("%s: %d runs", name, len(plans))
     extra = [f"sweep.parent={parent.id}", f"sweep.keys=[{','.join(command.swept)}]"]
     complete = False
-
-    def job(config: DictConfig) -> None:
-        stop.check()
-        run_job(config)
-        stop.check()
-
     try:
-        with StopRequests() as stop:  # between jobs too, where Hydra would not bear to be interrupted
-            launch(command, job, extra)
+        with StopRequests() as stop, pool, closing(SweepBar("sweep", len(plans))) as bar:
+            launch(command, SweepTask(LocalConductor(pool, store, parent.id, bar, stop)), extra)
         children = store.children(parent.id)
         _sum_up(store, parent, children, len(plans), command)
         complete = len(children) == len(plans) and all(child.status == "FINISHED" for child in children)
     except KeyboardInterrupt:
         with shielded():
+            store.close_lost(parent.id, "KILLED", "the sweep was interrupted")
             parent.close("KILLED")
         raise
     finally:
         parent.close("FINISHED" if complete else "FAILED")  # does nothing where it is closed already
     log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))
     return complete
+
+
+@dataclass
+class LocalConductor:
+    """Shows how the jobs of a sweep go, and sees to those that are lost."""
+
+    pool: Pool
+    store: Store
+    parent: str
+    bar: SweepBar
+    stop: StopRequests
+
+    def hear(self, job: int, event: Event) -> None:
+        match event:
+            case Said(level, text):
+                log.log(level, "%s", text)
+            case Outcome():
+                self.bar.finish(job)
+            case share:
+                self.bar.advance(job, share)
+
+    def check(self) -> None:
+        self.stop.check()
+
+    def lose(self, job: int, reason: str) -> None:
+        self.bar.finish(job)
+        if self.stop.requested:
+            return  # it was asked to end, and did
+        for run in self.store.close_lost(self.parent, "FAILED", reason):
+            log.error("%s failed: %s", run.name, reason)
+
+
+def _pool(command: CommandLine, plans: Sequence[Plan]) -> Pool:
+    """Return the processes that the jobs run in, if it is our launcher that runs them: as many as the machine bears."""
+    ours = command.launcher.get("_target_") == launcher.TARGET
+    node = {key: value for key, value in command.launcher.items() if ours and key != "_target_"}
+    settings = call(launcher.ParallelSettings, node, "hydra.launcher")
+    gpu = any(plan.backend.takes_gpu() for plan in plans)
+    threads = max(plan.backend.threads or 1 for plan in plans)
+    most = 1 if gpu else max(1, usable_cores() // threads)
+    # What has asked for a GPU can no longer be forked.
+    return Pool(settings.workers or min(most, len(plans)), settings.start or ("spawn" if gpu else None))
 
 
 def _try_output_folder(command: CommandLine) -> None:
@@ -77,31 +120,6 @@ def _try_output_folder(command: CommandLine) -> None:
             f"{folder.absolute()} cannot be made ({error.strerror}); run the sweep in a folder that can be written to, "
             "or name another one: hydra.sweep.dir=FOLDER."
         ) from error
-
-
-def run_job(config: DictConfig) -> None:
-    """Run one job of a sweep, as Hydra calls it; its failure is recorded in its own run and goes no further."""
-    plan = build(to_dict(config))
-    overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("sweep.")]
-    swept = swept_values(overrides, plan.sweep.keys)
-    try:
-        execute(plan, overrides, job_name(swept), {summary.SWEPT: json.dumps(swept)})
-    except RunFailed:
-        pass  # said and recorded
-    except Exception:
-        log.exception("job %s failed before it could be recorded", job_name(swept))
-
-
-def swept_values(overrides: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
-    """Return what a job's overrides say of the keys that differ between the jobs."""
-    values = {key.lstrip("+"): value for key, _, value in (text.partition("=") for text in overrides)}
-    return {key: values[key] for key in keys}
-
-
-def job_name(swept: Mapping[str, str]) -> str | None:
-    """Name a job by what differs: `lr=0.005`; with the key in full where its last word is not enough."""
-    parts = [f"{name}={swept[key]}" for key, name in short_names(list(swept)).items()]
-    return ",".join(parts)[:250] or None
 
 
 def _sum_up(store: Store, parent: Run, children: Sequence[RunRecord], jobs: int, command: CommandLine) -> None:
@@ -155,7 +173,7 @@ def rerun(command: CommandLine, swept: Mapping[str, str]) -> str:
     """Return the command that runs one job of a sweep by itself."""
     options = [option for option in command.options if option not in ("-m", "--multirun")]
     kept = [text for text in command.overrides if text.partition("=")[0].lstrip("+") not in swept]
-    kept = [text for text in kept if not text.startswith("hydra.")]
+    kept = [text for text in kept if not text.startswith(("hydra.", "hydra/"))]
     prefix = {
         text.partition("=")[0].lstrip("+"): text[: len(text) - len(text.lstrip("+"))] for text in command.overrides
     }

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,13 +65,43 @@ def artifacts(run: object) -> Path:
     return Path(str(run.info.artifact_uri).removeprefix("file://"))  # type: ignore[attr-defined]
 
 
+def family(runs: list) -> tuple:
+    """Return the sweep's run, the only one, and its children by name."""
+    parents = [run for run in runs if run.data.tags["lenet.kind"] == "sweep"]
+    assert len(parents) == 1
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
+    return parents[0], sorted(children, key=lambda run: run.info.run_name)
+
+
 def environment() -> dict[str, str]:
     """Return the environment for a child process of a test."""
     return {**os.environ, "PYTHONUNBUFFERED": "1"}
 
 
+def sweeping(
+    workplace: Path, records: Callable[[], list], *extra: str, at_work: int = 2, process_group: int | None = None
+) -> "subprocess.Popen[str]":
+    """Start a sweep of very long runs, and return it when so many of them have measured something."""
+    save_digits(workplace / "digits.npz", 3000)
+    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000", "-m", *extra]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        process_group=process_group,
+    )
+    deadline = time.monotonic() + 60
+    while sum("train/loss" in run.data.metrics for run in records()) < at_work:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the jobs have not begun"
+        time.sleep(0.1)
+    return process
+
+
 def training(workplace: Path, *extra: str) -> "subprocess.Popen[str]":
-    """Start `python -m lenet.run` on more digits for a very long time, and return it in its second epoch."""
+    """Start `python -m lenet.run` on more digits for a very long time, and return it once a run is under way."""
     save_digits(workplace / "digits.npz", 3000)
     command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000", *extra]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())

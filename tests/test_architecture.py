@@ -11,7 +11,8 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {"errors", "validation", "random", "files", "flatten", "signals", "blas"},
+    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool"},
+    {"identity"},
     {"backend"},
     {"memory"},
     {
@@ -32,9 +33,12 @@ ORDER = [
     {"config"},
     {"construct"},
     {"build"},
+    {"workbench"},
     {"session"},
     {"progress", "figures", "comparison", "summary"},
     {"experiment"},
+    {"jobs"},
+    {"launcher"},
     {"sweep"},
     {"command"},
     {"run", "compare"},
@@ -45,8 +49,8 @@ HOMES = {
     "mlflow": {"tracking"},
     "matplotlib": {"plots"},
     "cupy": {"backend"},
-    "hydra": {"config", "construct", "diagnosis", "sweep"},
-    "omegaconf": {"config", "diagnosis", "sweep"},
+    "hydra": {"config", "construct", "diagnosis", "jobs", "launcher"},
+    "omegaconf": {"config", "diagnosis", "jobs", "launcher"},
     "pooch": {"data"},
     "PIL": {"data"},
 }

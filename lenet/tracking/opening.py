@@ -17,6 +17,7 @@ from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.tracking.address import SERVERS, mask, sqlite_path
+from lenet.tracking.forks import leave_connections_to_the_parent
 from lenet.tracking.run import defaults, reason
 
 # MLflow itself tries for minutes where nothing answers: 7 times a server, 10 times a database.
@@ -63,6 +64,7 @@ def open_store(uri: str, experiment: str) -> tuple[MlflowClient, str]:
 @contextmanager
 def _opening(uri: str) -> Iterator[None]:
     """Be quiet and brief about it, and say what went wrong with the masked address."""
+    leave_connections_to_the_parent()
     try:
         with _quiet(), defaults(CONTACT):
             yield

@@ -11,8 +11,9 @@ from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from lenet.tracking import process
+from lenet.tracking.gone import ERROR, RUNNING, farewell, has_gone
 from lenet.tracking.opening import open_store
-from lenet.tracking.run import TAG_LENGTH, Run, as_text, translated
+from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, translated
 
 Kind = Literal["run", "job", "sweep"]
 KIND = "lenet.kind"
@@ -23,7 +24,10 @@ NEWEST_FIRST, OLDEST_FIRST = "attributes.start_time DESC", "attributes.start_tim
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as the store has it; times in seconds since the epoch, `metrics` the last value of each."""
+    """A run as the store has it; times in seconds since the epoch, `metrics` the last value of each.
+
+    A run that the store calls running though its process has gone is KILLED here, which is the truth.
+    """
 
     id: str
     name: str
@@ -33,6 +37,8 @@ class RunRecord:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    gone: bool = False
+    """Whether the store still calls it running."""
 
 
 class Store:
@@ -91,6 +97,42 @@ class Store:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
         return list(each_run(self._client, [self.experiment_id], children_of(parent_id), OLDEST_FIRST))
 
+    def close_gone(self) -> None:
+        """Close as KILLED all runs of the experiment whose processes have gone.
+
+        Jobs of a sweep that lives are left to it: it knows what became of them.
+        """
+        gone = list(self._gone(f"attributes.status = '{RUNNING}'"))
+        parents = {run.tags[PARENT] for run in gone if PARENT in run.tags} - {run.id for run in gone}
+        alive = {id for id in parents if self._lives(id)}
+        for run in gone:
+            if run.tags.get(PARENT) not in alive:
+                self._close(run, "KILLED", farewell(run.tags))
+
+    def close_lost(self, parent_id: str, status: Status, reason: str) -> list[RunRecord]:
+        """Close the children of a sweep whose processes have gone, with what is known of it, and return them."""
+        lost = list(self._gone(children_of(parent_id)))
+        for run in lost:
+            self._close(run, status, reason)
+        return lost
+
+    def _gone(self, filter_string: str) -> Iterator[RunRecord]:
+        for run in each_run(self._client, [self.experiment_id], filter_string, OLDEST_FIRST):
+            if run.gone:
+                yield run
+
+    def _lives(self, run_id: str) -> bool:
+        with translated():
+            info = self._client.get_run(run_id)
+        return bool(info.info.status == RUNNING and not has_gone(RUNNING, info.data.tags))
+
+    def _close(self, run: RunRecord, status: Status, reason: str) -> None:
+        with translated(), defaults(SILENCE):
+            points = self._client.get_metric_history(run.id, next(iter(run.metrics))) if run.metrics else []
+            last = max((point.timestamp for point in points), default=round(run.start * 1000))
+            self._client.set_tag(run.id, ERROR, as_text(reason, TAG_LENGTH))
+            self._client.set_terminated(run.id, status, end_time=last)
+
     def history(self, run_id: str, metric: str) -> list[float]:
         """Return the values of a run's metric in the order of their steps."""
         with translated():
@@ -118,15 +160,17 @@ def each_run(
 
 
 def _record(run: Any) -> RunRecord:
+    gone = has_gone(run.info.status, run.data.tags)
     return RunRecord(
         id=run.info.run_id,
         name=run.info.run_name,
-        status=run.info.status,
+        status="KILLED" if gone else run.info.status,
         start=run.info.start_time / 1000,
         end=run.info.end_time / 1000 if run.info.end_time else None,
         params=run.data.params,
         metrics={key: _infinite(value) for key, value in run.data.metrics.items()},
-        tags=run.data.tags,
+        tags=run.data.tags | ({ERROR: farewell(run.data.tags)} if gone else {}),
+        gone=gone,
     )
 
 

@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -45,6 +45,8 @@ class DataSource(ABC):
 
     validation: Validation
     scaling: ScalingKind
+    splits_by_seed: ClassVar[bool] = True
+    """Whether another seed gives other data."""
 
     @abstractmethod
     def load(self, seed: int) -> Dataset:

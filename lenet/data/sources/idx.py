@@ -18,6 +18,8 @@ class Idx(DataSource):
     labels that occur, in numeric order.
     """
 
+    splits_by_seed = False
+
     @validated
     def __init__(self, root: PathKey, validation: Validation = 0.1, scaling: ScalingKind = "standard") -> None:
         self.root = root

@@ -37,6 +37,8 @@ class PublishedSource(DataSource):
     MNIST, Fashion-MNIST and KMNIST share their names. `timeout` is in seconds, for each wait for a mirror.
     """
 
+    splits_by_seed = False
+
     published: ClassVar[Published]
 
     @validated

@@ -1,0 +1,138 @@
+"""What happens for each job of a sweep, wherever Hydra's launcher has it happen, and what comes of it."""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from lenet.build import build
+from lenet.comparison import short_names
+from lenet.config import to_dict
+from lenet.experiment import RunFailed, execute
+from lenet.pool import Pool
+from lenet.progress import JobProgress
+from lenet.summary import RANKING, SWEPT
+from lenet.workbench import Workbench
+
+log = logging.getLogger("lenet")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that a job logged, and its level."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: its final metrics, or why there are none.
+
+    As a float it is what a search maximises: the best validation accuracy, and 0 for a run that diverged before it was
+    validated; a job that failed has none and raises ValueError.
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+    def __float__(self) -> float:
+        if self.error is not None:
+            raise ValueError(self.error)
+        value = self.metrics.get(RANKING, 0.0)
+        return value if math.isfinite(value) else 0.0
+
+
+Event = float | Said | Outcome
+"""What is heard of a job: the share that is done, a line, its end."""
+
+
+class Conductor(Protocol):
+    """What stays in the sweep's own process while its jobs may run in others."""
+
+    pool: Pool
+
+    def hear(self, job: int, event: Event) -> None:
+        """Take note of what a job says."""
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` if the sweep was asked to stop."""
+
+    def lose(self, job: int, reason: str) -> None:
+        """Take note of a job whose process has ended before it."""
+
+
+class SweepTask:
+    """The function that Hydra calls for each job.
+
+    `conductor` is there in the sweep's own process alone; elsewhere `report`, if given, hears how far a job is. Sent
+    to another process, it takes neither with it.
+    """
+
+    def __init__(self, conductor: Conductor | None = None, report: Callable[[float], None] | None = None) -> None:
+        self.conductor = conductor
+        self.report = report
+        self.bench = Workbench()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SweepTask, ()
+
+    def __call__(self, config: DictConfig) -> Outcome:
+        """Run a job in this process; its failure is recorded in its own run and goes no further."""
+        conductor = self.conductor
+        if conductor is None:
+            return run_job(config, self.bench, self.report or (lambda share: None))
+        number = HydraConfig.get().job.num
+        conductor.check()  # between jobs, where Hydra would not bear to be interrupted
+        outcome = run_job(config, self.bench, lambda share: conductor.hear(number, share))
+        conductor.hear(number, outcome)
+        conductor.check()
+        return outcome
+
+
+def run_job(config: DictConfig, bench: Workbench, report: Callable[[float], None]) -> Outcome:
+    """Run the job that Hydra has composed; `report` hears of the share that is done."""
+    plan = build(to_dict(config))
+    overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("sweep.")]
+    swept = swept_values(overrides, plan.sweep.keys)
+    name, tags = job_name(swept), {SWEPT: json.dumps(swept)}
+    try:
+        return Outcome(execute(plan, overrides, name, tags, bench, lambda _, *size: JobProgress(report, *size)))
+    except RunFailed as failure:  # said and recorded
+        return Outcome(error=str(failure))
+    except Exception as error:
+        log.exception("job %s failed before it could be recorded", name)
+        return Outcome(error=f"{type(error).__name__}: {error}")
+
+
+def swept_values(overrides: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+    """Return what a job's overrides say of the keys that differ between the jobs."""
+    values = {key.lstrip("+"): value for key, _, value in (text.partition("=") for text in overrides)}
+    return {key: values[key] for key in keys}
+
+
+def job_name(swept: Mapping[str, str]) -> str | None:
+    """Name a job by what differs: `lr=0.005`; with the key in full where its last word is not enough."""
+    parts = [f"{name}={swept[key]}" for key, name in short_names(list(swept)).items()]
+    return ",".join(parts)[:250] or None
+
+
+@contextmanager
+def log_to(say: Callable[[Said], None]) -> Iterator[None]:
+    """Pass what lenet logs, from INFO on, to `say` instead of to this process's output."""
+
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(Said(record.levelno, self.format(record)))
+
+    before, log.handlers = log.handlers, [Forward(logging.INFO)]
+    try:
+        yield
+    finally:
+        log.handlers = before

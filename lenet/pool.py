@@ -1,0 +1,254 @@
+"""Processes that work on tasks beside this one, and that one another's end does not touch.
+
+Each has a pipe of its own and one task at a time, so that nothing is shared which a killed process could leave locked
+or half written: its task is lost, with the reason, and another process takes its place.
+"""
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing.connection import Connection, wait
+from typing import Any, Literal, Self
+
+from lenet.errors import Failure
+
+Say = Callable[[Any], None]
+Work = Callable[[Any, Say], Any]
+"""What is done with a task; what it says on the way and what it returns go back through the pipe."""
+
+Start = Literal["fork", "spawn"]
+"""A forked process has everything that its parent has imported; a spawned one imports it anew."""
+
+LOOK_SECONDS = 0.2
+"""How long an interruption, or the parent's end, can go unnoticed."""
+STOP_SECONDS = 60.0
+"""How long a process that was asked to stop may take to bring its task to an end."""
+
+
+class PoolError(Failure):
+    """No worker process could be started."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What stands for the result of a task whose process ended before it had one, or that raised."""
+
+    reason: str
+
+
+@dataclass
+class _Worker:
+    process: Any
+    pipe: Connection
+    place: int
+    ready: bool = False
+    task: int | None = None
+
+
+class Pool:
+    """Up to `size` processes. They start when there is something to do and stay until the pool is left.
+
+    A context manager. The processor's cores are shared out between the workers, where the system can bind a process
+    to some (Linux): one that asks how many it may use gets its share.
+    """
+
+    def __init__(self, size: int, start: Start | None = None) -> None:
+        self._room = size
+        self._shares = _shares(size)
+        self._context: Any = multiprocessing.get_context(start or ("fork" if sys.platform == "linux" else "spawn"))
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._dismiss()
+
+    def run(
+        self, work: Work, tasks: Sequence[Any], hear: Callable[[int, Any], None], check: Callable[[], None]
+    ) -> list[Any]:
+        """Do `work` with every task and return the results in the tasks' order, `Lost` where there is none.
+
+        `hear` is called with a task's index and what is said of it on the way, then with its result. `check` is called
+        a few times a second and may raise to stop everything: the tasks under way are then asked to stop (SIGTERM) and
+        heard to their end; what has not ended after a minute, or when a signal interrupts this too, is killed. Workers
+        that are there already keep the `work` they were started with. Raises `PoolError` where none can be started.
+        """
+        waiting = deque(range(len(tasks)))
+        results: dict[int, Any] = {}
+
+        def listen() -> None:
+            for task, content, is_result in self._messages():
+                if is_result:
+                    results[task] = content
+                hear(task, content)
+
+        try:
+            while len(results) < len(tasks):
+                self._start_workers(len(tasks) - len(results), work)
+                for worker in [worker for worker in self._workers if worker.ready and worker.task is None]:
+                    if waiting and self._give(worker, waiting[0], tasks[waiting[0]]):
+                        waiting.popleft()
+                listen()
+                check()
+        except BaseException:
+            self._stop(listen)
+            raise
+        return [results[task] for task in range(len(tasks))]
+
+    def _start_workers(self, wanted: int, work: Work) -> None:
+        """Start workers until there are as many as wanted, or as the system has room for."""
+        while len(self._workers) < min(wanted, self._room):
+            try:
+                self._start_worker(work)
+            except OSError as error:
+                self._room = len(self._workers)
+                if not self._room:
+                    raise PoolError(f"no worker process can be started: {error.strerror}") from error
+
+    def _start_worker(self, work: Work) -> None:
+        place = min(set(range(len(self._shares))) - {worker.place for worker in self._workers})
+        ours, theirs = self._context.Pipe()
+        gc.freeze()  # what is there now is left alone by the workers' collections, and so stays in shared memory
+        arguments = theirs, work, self._shares[place], os.getpid()
+        with warnings.catch_warnings():
+            # Python warns of forking beside other threads; a worker takes none of their locks.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process = self._context.Process(target=_serve, args=arguments)
+            process.start()
+        theirs.close()
+        self._workers.append(_Worker(process, ours, place))
+
+    def _give(self, worker: _Worker, task: int, content: Any) -> bool:
+        """Give a task to an idle worker; say whether it was still there to take it."""
+        try:
+            worker.pipe.send((task, content))
+        except (BrokenPipeError, ConnectionResetError):
+            self._remove(worker)
+            return False
+        worker.task = task
+        return True
+
+    def _messages(self) -> Iterator[tuple[int, Any, bool]]:
+        """Yield what workers say within a moment: the task's index, the message, and whether that is its result."""
+        by_pipe: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers}
+        for pipe in wait(list(by_pipe), LOOK_SECONDS):
+            worker = by_pipe[pipe]
+            task = worker.task
+            try:
+                kind, content = worker.pipe.recv()
+            except (EOFError, ConnectionResetError):
+                self._remove(worker)
+                reason = _reason(worker.process.exitcode)
+                if not worker.ready:
+                    self._room -= 1  # the others carry on
+                    if not self._room:
+                        raise PoolError(f"worker processes end as they start: the last {reason}") from None
+                if task is not None:
+                    yield task, Lost(f"its process {reason}"), True
+                continue
+            if task is None:
+                worker.ready = True
+                continue
+            if kind == "result":
+                worker.task = None
+            yield task, content, kind == "result"
+
+    def _remove(self, worker: _Worker) -> None:
+        """Forget a worker that has ended."""
+        self._workers.remove(worker)
+        worker.pipe.close()
+        worker.process.join()
+
+    def _stop(self, listen: Callable[[], None]) -> None:
+        """Have the tasks under way stop and listen to their last words, then end all workers."""
+        try:
+            for worker in self._workers:
+                if worker.task is not None:
+                    worker.process.terminate()
+            deadline = time.monotonic() + STOP_SECONDS
+            while any(worker.task is not None for worker in self._workers) and time.monotonic() < deadline:
+                listen()
+        finally:
+            self._dismiss()
+
+    def _dismiss(self) -> None:
+        """End all workers: idle ones by themselves when their pipe ends, others by force."""
+        for worker in self._workers:
+            if worker.task is not None:
+                worker.process.kill()
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join(1)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        self._workers = []
+
+
+def _serve(pipe: Connection, work: Work, cores: set[int], parent: int) -> None:
+    """Do what comes through the pipe, one task after the other, until it ends, the parent does, or a signal says so."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # a Ctrl-C at the terminal is the parent's; it passes on what concerns a worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+    def say(content: Any, kind: str = "said") -> None:
+        # Whoever does not hear this has gone, and this process is about to be ended.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            pipe.send((kind, content))
+
+    say(None, "ready")
+    while True:
+        try:
+            _, task = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        try:
+            result = work(task, say)
+        except KeyboardInterrupt:
+            return
+        except Exception as error:
+            traceback.print_exc()
+            result = Lost(f"{type(error).__name__}: {error}")
+        say(result, "result")
+
+
+def _end_with(parent: int) -> None:
+    """End this process, as SIGTERM does, once its parent has gone."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _shares(size: int) -> list[set[int]]:
+    """Share the cores that this process may use out between `size` workers: none where there are too few."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    each, more = divmod(len(cores), size)
+    if not each:
+        return [set() for _ in range(size)]
+    bounds = [place * each + min(place, more) for place in range(size + 1)]
+    return [set(cores[start:stop]) for start, stop in pairwise(bounds)]
+
+
+def _reason(exit_code: int) -> str:
+    """Say how a process ended."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    name = signal.Signals(-exit_code).name
+    hint = ", as the system does where memory runs out" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"

@@ -1,0 +1,114 @@
+"""Processes that work beside one another, and do not fall with one another."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from lenet.backend import usable_cores
+from lenet.pool import Lost, Pool, PoolError, _shares
+
+SECONDS = 0.05
+
+
+def work(task, say):
+    """Do what the task says: a task is a word and a number."""
+    word, number = task
+    say(("began", number))
+    if word == "fail":
+        raise ArithmeticError(f"cannot do {number}")
+    if word == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "exit":
+        os._exit(number)
+    if word == "sleep":
+        time.sleep(number)
+    return number, os.getpid()
+
+
+def run(pool, tasks, check=lambda: None):
+    heard = []
+    results = pool.run(work, tasks, lambda task, said: heard.append((task, said)), check)
+    return results, heard
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_results_come_in_the_order_of_the_tasks_from_two_processes_that_stay(start):
+    with Pool(2, start) as pool:
+        first, heard = run(pool, [("sleep", 0.3), ("do", 1), ("sleep", 0.2), ("do", 3)])
+        again, _ = run(pool, [("sleep", SECONDS), ("sleep", SECONDS)])
+    assert [number for number, _ in first] == [0.3, 1, 0.2, 3]
+    assert len({pid for _, pid in first}) == 2
+    assert {pid for _, pid in again} == {pid for _, pid in first}
+    assert os.getpid() not in {pid for _, pid in first}
+    for task, result in enumerate(first):
+        assert [said for number, said in heard if number == task] == [("began", result[0]), result]
+
+
+def test_what_befalls_one_task_does_not_touch_the_others(capfd):
+    tasks = [("do", 0), ("fail", 1), ("kill", 2), ("exit", 3), ("do", 4), ("kill", 5), ("do", 6)]
+    with Pool(2) as pool:
+        results, _ = run(pool, tasks)
+    assert [r[0] for r in results if not isinstance(r, Lost)] == [0, 4, 6]
+    reasons = [r.reason for r in results if isinstance(r, Lost)]
+    assert reasons[0] == "ArithmeticError: cannot do 1"
+    assert "SIGKILL" in reasons[1]
+    assert reasons[2] == "its process ended with exit code 3"
+    assert "SIGKILL" in reasons[3]
+    assert "ArithmeticError" in capfd.readouterr().err
+
+
+def test_what_stops_the_pool_ends_its_processes_and_is_raised():
+    started = time.monotonic()
+
+    def check():
+        if time.monotonic() > started + 0.5:
+            raise KeyboardInterrupt
+
+    heard = []
+    with pytest.raises(KeyboardInterrupt), Pool(2) as pool:
+        pool.run(work, [("sleep", 60)] * 3, lambda task, said: heard.append((task, said)), check)
+    assert time.monotonic() - started < 30
+    assert sorted(task for task, said in heard if isinstance(said, Lost)) == [0, 1]
+
+
+def test_an_idle_worker_that_was_killed_is_replaced():
+    with Pool(1) as pool:
+        ((_, first),), _ = run(pool, [("do", 0)])
+        os.kill(first, signal.SIGKILL)
+        time.sleep(SECONDS)
+        ((number, second),), _ = run(pool, [("do", 1)])
+    assert number == 1
+    assert second != first
+
+
+class Unpicklable:
+    def __call__(self, task, say):
+        return task
+
+    def __setstate__(self, state):
+        os._exit(7)
+
+    def __getstate__(self):
+        return {"some": "state"}
+
+
+def test_workers_that_end_as_they_start_end_the_attempt():
+    with pytest.raises(PoolError, match="exit code 7"), Pool(2, "spawn") as pool:
+        pool.run(Unpicklable(), [1, 2, 3], lambda task, said: None, lambda: None)
+
+
+def test_each_worker_has_its_own_share_of_the_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 2, 3, 5, 8})
+    assert _shares(2) == [{1, 2, 3}, {5, 8}]
+    assert _shares(1) == [{1, 2, 3, 5, 8}]
+    assert _shares(6) == [set()] * 6
+    monkeypatch.undo()
+    with Pool(usable_cores()) as pool:
+        assert pool.run(count_cores, [None] * usable_cores(), lambda *_: None, lambda: None) == [1] * usable_cores()
+
+
+def count_cores(task, say):
+    time.sleep(0.2)  # so that no worker takes two tasks
+    return usable_cores()
