@@ -36,12 +36,16 @@ class TrackingSettings:
 
 
 class SweepSettings:
-    """Where a run stands in a sweep: its parent run and the keys that differ between the jobs."""
+    """Where a run stands in a sweep: its parent run and the keys that differ between the jobs.
+
+    `resume` names the sweep that is to be continued, for a sweep as a whole.
+    """
 
     @validated
-    def __init__(self, parent: str | None = None, keys: tuple[str, ...] = ()) -> None:
+    def __init__(self, parent: str | None = None, keys: tuple[str, ...] = (), resume: str | None = None) -> None:
         self.parent = parent
         self.keys = keys
+        self.resume = resume
 
 
 class NetworkSettings:

@@ -6,19 +6,24 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from lenet.build import build
+from lenet.build import Plan, build
 from lenet.comparison import short_names
 from lenet.config import to_dict
+from lenet.errors import UserError
 from lenet.experiment import RunFailed, execute
+from lenet.identity import CODE, DATA, code_digest, config_digest
 from lenet.pool import Pool
 from lenet.progress import JobProgress
 from lenet.summary import RANKING, SWEPT
 from lenet.workbench import Workbench
+
+if TYPE_CHECKING:
+    from lenet.tracking.store import RunRecord
 
 log = logging.getLogger("lenet")
 
@@ -68,37 +73,65 @@ class Conductor(Protocol):
         """Take note of a job whose process has ended before it."""
 
 
+Earlier = Mapping[str, "RunRecord"]
+"""The runs that a resumed sweep has, by the digests of their configurations; of several the last."""
+
+
 class SweepTask:
     """The function that Hydra calls for each job.
 
-    `conductor` is there in the sweep's own process alone; elsewhere `report`, if given, hears how far a job is. Sent
-    to another process, it takes neither with it.
+    A job that is among the `earlier` ones, has finished there, and would run with the same code on the same data, is
+    not run again. `conductor` is there in the sweep's own process alone; elsewhere `report`, if given, hears how far
+    a job is. Sent to another process, the task takes neither with it.
     """
 
-    def __init__(self, conductor: Conductor | None = None, report: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        earlier: Earlier,
+        conductor: Conductor | None = None,
+        report: Callable[[float], None] | None = None,
+    ) -> None:
+        self.earlier = earlier
         self.conductor = conductor
         self.report = report
         self.bench = Workbench()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SweepTask, ()
+        return SweepTask, (self.earlier,)
 
     def __call__(self, config: DictConfig) -> Outcome:
         """Run a job in this process; its failure is recorded in its own run and goes no further."""
         conductor = self.conductor
         if conductor is None:
-            return run_job(config, self.bench, self.report or (lambda share: None))
+            return self._run(config, self.report or (lambda share: None))
         number = HydraConfig.get().job.num
         conductor.check()  # between jobs, where Hydra would not bear to be interrupted
-        outcome = run_job(config, self.bench, lambda share: conductor.hear(number, share))
+        outcome = self._run(config, lambda share: conductor.hear(number, share))
         conductor.hear(number, outcome)
         conductor.check()
         return outcome
 
+    def _run(self, config: DictConfig, report: Callable[[float], None]) -> Outcome:
+        plan = build(to_dict(config))
+        earlier = self.earlier.get(config_digest(plan.config))
+        if earlier and _counts(earlier, plan, self.bench):
+            log.info("%s: finished before (%s)", earlier.name, earlier.id)
+            return Outcome(earlier.metrics)
+        return run_job(plan, self.bench, report)
 
-def run_job(config: DictConfig, bench: Workbench, report: Callable[[float], None]) -> Outcome:
+
+def _counts(earlier: "RunRecord", plan: Plan, bench: Workbench) -> bool:
+    """Say whether a run of the same configuration has finished, with the code and on the data of today."""
+    if earlier.status != "FINISHED" or earlier.tags.get(CODE) != code_digest(plan.config):
+        return False
+    try:
+        return earlier.tags.get(DATA) == bench.dataset(plan).digest
+    except UserError:
+        return False  # the run itself says so
+
+
+def run_job(plan: Plan, bench: Workbench, report: Callable[[float], None]) -> Outcome:
     """Run the job that Hydra has composed; `report` hears of the share that is done."""
-    plan = build(to_dict(config))
     overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("sweep.")]
     swept = swept_values(overrides, plan.sweep.keys)
     name, tags = job_name(swept), {SWEPT: json.dumps(swept)}

@@ -42,7 +42,7 @@ class ParallelLauncher(Launcher):
         assert isinstance(task_function, SweepTask)
         self.task = task_function
         self.config = config
-        self.work = HydraJob(hydra_context, config)
+        self.work = HydraJob(hydra_context, config, task_function)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs and return what came of each, in their order; none of them raises."""
@@ -72,15 +72,16 @@ class ParallelLauncher(Launcher):
 class HydraJob:
     """What a worker does with a job: what Hydra's own launcher does. A spawned worker gets Hydra's state with it."""
 
-    def __init__(self, hydra_context: HydraContext, config: DictConfig) -> None:
+    def __init__(self, hydra_context: HydraContext, config: DictConfig, task: SweepTask) -> None:
         self.hydra_context = hydra_context
         self.config = config
+        self.given = task
         self.task: SweepTask | None = None
 
     def __call__(self, job: tuple[int, list[str]], say: Say) -> Outcome:
         """Compose the job of this number with these overrides, and run it."""
         number, overrides = job
-        self.task = self.task or SweepTask(report=say)
+        self.task = self.task or SweepTask(self.given.earlier, report=say)
         config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from lenet.command import DONE, FAILED, run_command
+from lenet.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +31,8 @@ def _main(arguments: Sequence[str]) -> int:
             from lenet.sweep import run_sweep
 
         return DONE if run_sweep(command, plans) else FAILED
+    if plans[0].sweep.resume is not None:
+        raise UserError("sweep.resume continues a sweep: add -m, and the values that it sweeps over.")
     from lenet.experiment import execute
 
     execute(plans[0], command.jobs[0].overrides)

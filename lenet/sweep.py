@@ -1,16 +1,14 @@
 """A sweep: a parent run with one nested run for each job, and the answer the jobs add up to."""
 
-import json
 import logging
-import math
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lenet import launcher, summary
+from lenet import launcher
+from lenet.answer import resumption, sum_up
 from lenet.backend import usable_cores
 from lenet.build import Plan
 from lenet.config import CommandLine, launch
@@ -18,13 +16,12 @@ from lenet.construct import call
 from lenet.environment import git_state
 from lenet.errors import UserError
 from lenet.flatten import flatten
+from lenet.identity import CONFIG, config_digest
 from lenet.jobs import Event, Outcome, Said, SweepTask
 from lenet.pool import Pool
 from lenet.progress import SweepBar
 from lenet.signals import StopRequests, shielded
-from lenet.tracking.finding import BEST
-from lenet.tracking.gone import ERROR
-from lenet.tracking.run import Run
+from lenet.tracking.finding import Finder, is_sweep
 from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.ui import how_to_look
 
@@ -44,26 +41,54 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     tracking = plans[0].tracking
     store = Store(tracking.uri, tracking.experiment)
     store.close_gone()
-    name = _sweep_name(command)
-    parent = store.start_run(name, kind="sweep", params=_params(plans), commit=git_state()["commit"])
-    log.info("%s: %d runs", name, len(plans))
+    earlier: dict[str, RunRecord] = {}
+    if plans[0].sweep.resume is not None:
+        record = _sweep_named(plans[0].sweep.resume, store.uri)
+        parent = store.reopen(record)
+        earlier = _latest(store.children(parent.id))
+        log.info("%s (%s) goes on: %d runs, those that have finished counted in", parent.name, parent.id, len(plans))
+    else:
+        name = _sweep_name(command)
+        parent = store.start_run(name, kind="sweep", params=_params(plans), commit=git_state()["commit"])
+        log.info("%s: %d runs", name, len(plans))
     extra = [f"sweep.parent={parent.id}", f"sweep.keys=[{','.join(command.swept)}]"]
     complete = False
     try:
         with StopRequests() as stop, pool, closing(SweepBar("sweep", len(plans))) as bar:
-            launch(command, SweepTask(LocalConductor(pool, store, parent.id, bar, stop)), extra)
+            launch(command, SweepTask(earlier, LocalConductor(pool, store, parent.id, bar, stop)), extra)
         children = store.children(parent.id)
-        _sum_up(store, parent, children, len(plans), command)
-        complete = len(children) == len(plans) and all(child.status == "FINISHED" for child in children)
+        expected = [config_digest(plan.config) for plan in plans]
+        if earlier:
+            latest = _latest(children)
+            children = [latest[digest] for digest in dict.fromkeys(expected) if digest in latest]
+            expected = list(dict.fromkeys(expected))
+        sum_up(store, parent, children, len(expected), command)
+        complete = len(children) == len(expected) and all(child.status == "FINISHED" for child in children)
     except KeyboardInterrupt:
         with shielded():
             store.close_lost(parent.id, "KILLED", "the sweep was interrupted")
             parent.close("KILLED")
+        log.info("to go on: %s", resumption(command, parent.id))
         raise
     finally:
         parent.close("FINISHED" if complete else "FAILED")  # does nothing where it is closed already
     log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))
+    if not complete:
+        log.info("to try what is missing again: %s", resumption(command, parent.id))
     return complete
+
+
+def _sweep_named(text: str, uri: str) -> RunRecord:
+    """Return the sweep that `sweep.resume` names."""
+    record = Finder(uri).find(text)
+    if not is_sweep(record):
+        raise UserError(f"sweep.resume: `{record.name}` ({record.id}) is not a sweep. Accepted: the run of a sweep.")
+    return record
+
+
+def _latest(children: Sequence[RunRecord]) -> dict[str, RunRecord]:
+    """Return the last run of each configuration, by its digest."""
+    return {child.tags[CONFIG]: child for child in children if CONFIG in child.tags}
 
 
 @dataclass
@@ -120,65 +145,6 @@ def _try_output_folder(command: CommandLine) -> None:
             f"{folder.absolute()} cannot be made ({error.strerror}); run the sweep in a folder that can be written to, "
             "or name another one: hydra.sweep.dir=FOLDER."
         ) from error
-
-
-def _sum_up(store: Store, parent: Run, children: Sequence[RunRecord], jobs: int, command: CommandLine) -> None:
-    """Record the sweep's tables, figures and best run on the parent, and show them."""
-    keys = command.swept
-    rows = summary.rows_of(children)
-    groups = summary.groups_of(rows, keys)
-    parent.log_text(summary.to_csv(rows), "sweep/results.csv")
-    parent.log_text(summary.to_markdown(rows, groups, keys), "sweep/results.md")
-    log.info("\n%s\n", summary.to_table(rows))
-    if groups:
-        log.info("mean ± standard deviation over the seeds:\n\n%s\n", summary.to_group_table(groups, keys))
-    for child in children:
-        if child.status != "FINISHED":
-            log.error("%s %s: %s", child.name, child.status, child.tags.get(ERROR, "no reason was recorded"))
-    if len(children) < jobs:
-        log.error("%d of %d jobs left no run", jobs - len(children), jobs)
-    if not rows:
-        return
-    if not math.isnan(rows[0][summary.RANKING]):
-        _record_best(parent, next(child for child in children if child.id == rows[0]["run_id"]), command)
-    for name, figure in _figures(store, rows, keys):
-        parent.log_bytes(figure, f"figures/{name}.png")
-
-
-def _figures(store: Store, rows: Sequence[summary.Row], keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield a sweep's figures as PNG, by name: the metric by what was swept, all curves, and a map of two keys."""
-    from lenet import plots  # Matplotlib takes half a second to import
-
-    settings = [key for key in keys if key != summary.SEED]
-    key = next(iter(settings), summary.SEED if keys else "name")
-    yield "sweep", plots.to_png(plots.sweep(rows, key, summary.RANKING))
-    for metric in ("val/accuracy", "val/loss"):
-        histories = {row["name"]: store.history(row["run_id"], metric) for row in rows}
-        yield f"curves_{metric.replace('/', '_')}", plots.to_png(plots.training_curves(histories, metric))
-    if len(settings) == 2:
-        yield "heat_map", plots.to_png(plots.heat_map(rows, settings[0], settings[1], summary.RANKING))
-
-
-def _record_best(parent: Run, best: RunRecord, command: CommandLine) -> None:
-    """Record on the parent which child is the best, what it is and reached, and the command that runs it again."""
-    again = rerun(command, summary.swept_of(best))
-    parent.set_tag(BEST, best.id)
-    parent.set_tag("best_command", again)
-    told = {"run_id": best.id, "name": best.name, "command": again, "params": best.params, "metrics": best.metrics}
-    parent.log_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "sweep/best.json")
-    log.info("best by validation accuracy: %s (%s); again:\n%s", best.name, best.id, again)
-
-
-def rerun(command: CommandLine, swept: Mapping[str, str]) -> str:
-    """Return the command that runs one job of a sweep by itself."""
-    options = [option for option in command.options if option not in ("-m", "--multirun")]
-    kept = [text for text in command.overrides if text.partition("=")[0].lstrip("+") not in swept]
-    kept = [text for text in kept if not text.startswith(("hydra.", "hydra/"))]
-    prefix = {
-        text.partition("=")[0].lstrip("+"): text[: len(text) - len(text.lstrip("+"))] for text in command.overrides
-    }
-    values = [f"{prefix.get(key, '')}{key}={value}" for key, value in swept.items()]
-    return shlex.join(["python", "-m", "lenet.run", *options, *kept, *values])
 
 
 def _sweep_name(command: CommandLine) -> str:

@@ -38,7 +38,7 @@ ORDER = [
     {"progress", "figures", "comparison", "summary"},
     {"experiment"},
     {"jobs"},
-    {"launcher"},
+    {"launcher", "answer"},
     {"sweep"},
     {"command"},
     {"run", "compare"},

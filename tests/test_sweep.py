@@ -7,10 +7,10 @@ import shlex
 
 import pytest
 
+from lenet.answer import rerun
 from lenet.config import CommandLine
 from lenet.jobs import job_name, swept_values
 from lenet.run import main
-from lenet.sweep import rerun
 from tests.conftest import SMALL, artifacts, family
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
+from lenet.errors import UserError
 from lenet.tracking import process
 from lenet.tracking.gone import ERROR, RUNNING, farewell, has_gone
 from lenet.tracking.opening import open_store
@@ -92,6 +93,28 @@ class Store:
             run.close("FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         return run
+
+    def reopen(self, record: RunRecord) -> Run:
+        """Take up a run that has ended, as its writer; it is RUNNING again.
+
+        Raises `UserError` where it, or a child of it, is still being written, or if it belongs to another experiment.
+        """
+        for other in (record, *self.children(record.id)):
+            if other.status == RUNNING:
+                where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
+                raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
+        with translated():
+            run = self._client.get_run(record.id)
+            info = run.info
+            if info.experiment_id != self.experiment_id:
+                name = self._client.get_experiment(info.experiment_id).name
+                raise UserError(f"`{record.name}` is a run of the experiment {name}: add tracking.experiment={name}.")
+            for key, value in process.identity().items():
+                self._client.set_tag(record.id, key, value)
+            if ERROR in run.data.tags:
+                self._client.delete_tag(record.id, ERROR)
+            self._client.update_run(record.id, status=RUNNING)
+        return Run(self._client, record.id, info.run_name, info.artifact_uri)
 
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
