@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra import compose, version
+from hydra import version
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
@@ -16,14 +16,16 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.plugin import Plugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
+from lenet import search
+from lenet.composition import compose_all, compose_one, parse
+from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
 from lenet.errors import UserError
 
 VERSION_BASE = "1.3"
@@ -42,7 +44,8 @@ class Job:
 class CommandLine:
     """What was asked for. `jobs` is one run, or all of a sweep; `swept` are the keys that differ between them.
 
-    `launcher` and `sweeper` are the configuration's nodes `hydra.launcher` and `hydra.sweeper`.
+    A search has `ranges` instead, by key, as they were written; its `jobs` lie at their ends, and are only there to be
+    checked. `launcher` and `sweeper` are the configuration's nodes `hydra.launcher` and `hydra.sweeper`.
     """
 
     options: tuple[str, ...]
@@ -53,6 +56,8 @@ class CommandLine:
     swept: tuple[str, ...] = ()
     launcher: Mapping[str, Any] = field(default_factory=dict)
     sweeper: Mapping[str, Any] = field(default_factory=dict)
+    is_search: bool = False
+    ranges: Mapping[str, str] = field(default_factory=dict)
 
 
 def folder(name: str) -> Path:
@@ -77,29 +82,43 @@ def read(arguments: Sequence[str]) -> CommandLine:
     if given.multirun and given.cfg:
         raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
     with _loader(given.config_dir) as loader:
-        parsed = _parse(overrides, loader)
+        parsed = parse(overrides, loader)
         own = _hydra_node(overrides)
         params = own.sweeper.get("params") or {}
-        declared = _parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
+        declared = parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
         is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
         swept = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed) if o.is_sweep_override()}
         if swept and not is_sweep:
             raise UserError(f"`{next(iter(swept))}` is given several values: add -m (--multirun) to sweep over them.")
-        jobs = _split([*declared, *parsed]) if is_sweep else [list(overrides)]
-        composed = tuple(Job(tuple(job), _compose(job, loader, resolve=not given.cfg)) for job in jobs)
-        nodes: list[Any] = [OmegaConf.to_container(own[part]) for part in ("launcher", "sweeper")]
-    return CommandLine(options, overrides, not given.cfg, is_sweep, composed, tuple(swept), *nodes)
+        for part in (own.launcher, own.sweeper) if is_sweep else ():
+            search.check_installed(str(part.get("_target_")))
+        is_search = is_sweep and own.sweeper.get("_target_") not in (None, *search.GRIDS)
+        split = _ends if is_search else _split
+        jobs = split([*declared, *parsed]) if is_sweep else [list(overrides)]
+        composed = [compose_one(overrides, loader, resolve=False)] if given.cfg else compose_all(jobs, loader)
+        nodes: dict[str, Any] = {part: OmegaConf.to_container(own[part]) for part in ("launcher", "sweeper")}
+    return CommandLine(
+        options,
+        overrides,
+        is_run=not given.cfg,
+        is_sweep=is_sweep,
+        jobs=tuple(Job(tuple(job), config) for job, config in zip(jobs, composed, strict=True)),
+        swept=tuple(swept),
+        is_search=is_search,
+        ranges={key: str(o.input_line).partition("=")[2] for key, o in swept.items()} if is_search else {},
+        **nodes,
+    )
 
 
 def compose_config(overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Return the configuration that the overrides compose to, resolved; raise `UserError` as `read` does."""
     with _loader(None) as loader:
-        return _compose(overrides, loader)
+        return compose_one(overrides, loader)
 
 
 def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Sequence[str] = ()) -> None:
     """Have Hydra do what was asked for, with some more overrides: call `task` for each job, or show something."""
-    _register_experiments()
+    _register()
     before = sys.argv
     sys.argv = [before[0], *command.overrides, *extra, *command.options]
     try:
@@ -108,19 +127,15 @@ def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Seque
         sys.argv = before
 
 
-def to_dict(config: DictConfig) -> dict[str, Any]:
-    """Return a composed configuration as plain containers, every interpolation resolved and no value missing."""
-    try:
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
-    except OmegaConfBaseException as error:
-        problem = str(error).splitlines()[0]
-        raise UserError(f"`{error.full_key}` must be given a value ({problem}).") from error
+def offer_plugins(classes: Mapping[str, type[Plugin]]) -> None:
+    """Let Hydra find plugins that are no modules of the package `hydra_plugins`, by the names they would have there."""
+    Plugins.instance().class_name_to_class.update(classes)
 
 
 @contextmanager
 def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
     """Ready Hydra to compose from our folders, and from the user's own where `--config-dir` names one."""
-    _register_experiments()
+    _register()
     if config_dir is not None and not Path(config_dir).is_dir():
         raise UserError(f"--config-dir is {config_dir!r}, which is not a folder.")
     version.setbase(VERSION_BASE)
@@ -135,26 +150,11 @@ def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
         GlobalHydra.instance().clear()
 
 
-def _register_experiments() -> None:
-    """Offer every file of `experiments/` as an option of the group `experiment`."""
+def _register() -> None:
+    """Offer every file of `experiments/` as an option of the group `experiment`, and the search as a sweeper."""
+    search.register()
     for path in sorted(folder("experiments").glob("*.yaml")):
         ConfigStore.instance().store(name=path.stem, node=OmegaConf.load(path), group="experiment", package="_global_")
-
-
-def _parse(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
-    parser = OverridesParser.create(config_loader=loader)
-    parsed = []
-    for override in overrides:
-        try:
-            if override.startswith("="):
-                raise HydraException("it has no key")
-            parsed += parser.parse_overrides([override])
-        except HydraException as error:
-            raise UserError(
-                f"Cannot read `{override}`: {str(error).splitlines()[0]}. Overrides are written key=value, "
-                "with quotes around values that hold special characters: key='a,b'."
-            ) from error
-    return parsed
 
 
 def _hydra_node(overrides: Sequence[str]) -> DictConfig:
@@ -178,18 +178,25 @@ def _hydra_node(overrides: Sequence[str]) -> DictConfig:
     return node
 
 
+def _ends(overrides: list[Override]) -> list[list[str]]:
+    """Return overrides of jobs that have all the values at the ends of a search's ranges, and all its choices."""
+    values: dict[str, list[str]] = {}
+    for override in overrides:
+        key = override.get_key_element()
+        if override.is_interval_sweep():
+            interval: Any = override.value()
+            values[key] = [f"{key}={interval.start}", f"{key}={interval.end}"]
+        elif override.is_sweep_override():
+            values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            values[key] = [f"{key}={override.get_value_element_as_str()}"]
+    most = max(map(len, values.values()), default=1)
+    return [[options[min(job, len(options) - 1)] for options in values.values()] for job in range(most)]
+
+
 def _split(overrides: list[Override]) -> list[list[str]]:
     """Return the overrides of every job of a sweep."""
     try:
         return BasicSweeper.split_arguments(overrides, None)[0]
     except HydraException as error:
         raise UserError(f"{str(error).splitlines()[0]}. Accepted: key=a,b, range(…), choice(…), glob(…).") from error
-
-
-def _compose(overrides: Sequence[str], loader: ConfigLoader, resolve: bool = True) -> dict[str, Any]:
-    try:
-        config = compose(CONFIG_NAME, list(overrides))
-    except COMPOSING_ERRORS as error:
-        said = diagnose(_parse(overrides, loader), loader) or " ".join(str(error).split())
-        raise UserError(said) from error
-    return to_dict(config) if resolve else {}

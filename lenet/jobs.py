@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from lenet.build import Plan, build
 from lenet.comparison import short_names
-from lenet.config import to_dict
+from lenet.composition import to_dict
 from lenet.errors import UserError
 from lenet.experiment import RunFailed, execute
 from lenet.identity import CODE, DATA, code_digest, config_digest

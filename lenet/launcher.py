@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -103,8 +102,3 @@ class HydraJob:
         Singleton._instances = state.pop("hydra")
         setup_globals()
         vars(self).update(state)
-
-
-def register() -> None:
-    """Let Hydra know the launcher."""
-    Plugins.instance().class_name_to_class[TARGET] = ParallelLauncher

@@ -113,12 +113,9 @@ class JobProgress:
 
 
 class SweepBar:
-    """One line for all jobs of a sweep on a terminal; nothing anywhere else, where each finished job has its line.
+    """One line for all jobs of a sweep on a terminal; nothing anywhere else, where each finished job has its line."""
 
-    `jobs` is how many there will be; None if nobody knows.
-    """
-
-    def __init__(self, label: str, jobs: int | None) -> None:
+    def __init__(self, label: str, jobs: int) -> None:
         self._jobs = jobs
         self._shares: dict[int, float] = {}
         self._finished = 0
@@ -129,7 +126,7 @@ class SweepBar:
             file=sys.stdout,
             disable=not sys.stdout.isatty(),
             dynamic_ncols=True,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix} {remaining}" if jobs else "{desc} {postfix}",
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining}{postfix}",
             mininterval=0.1,
         )
         self._show()
@@ -149,8 +146,7 @@ class SweepBar:
         self._bar.close()
 
     def _show(self) -> None:
-        of = f"/{self._jobs}" if self._jobs else ""
-        self._bar.set_postfix_str(f"{self._finished}{of} jobs", refresh=False)
+        self._bar.set_postfix_str(f"{self._finished}/{self._jobs} jobs", refresh=False)
         self._bar.update(self._finished + sum(self._shares.values()) - self._bar.n)
 
 

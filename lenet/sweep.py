@@ -1,17 +1,17 @@
 """A sweep: a parent run with one nested run for each job, and the answer the jobs add up to."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lenet import launcher
+from lenet import launcher, sweeper
 from lenet.answer import resumption, sum_up
 from lenet.backend import usable_cores
 from lenet.build import Plan
-from lenet.config import CommandLine, launch
+from lenet.config import CommandLine, launch, offer_plugins
 from lenet.construct import call
 from lenet.environment import git_state
 from lenet.errors import UserError
@@ -20,6 +20,7 @@ from lenet.identity import CONFIG, config_digest
 from lenet.jobs import Event, Outcome, Said, SweepTask
 from lenet.pool import Pool
 from lenet.progress import SweepBar
+from lenet.search import SearchSettings, be_quiet
 from lenet.signals import StopRequests, shielded
 from lenet.tracking.finding import Finder, is_sweep
 from lenet.tracking.store import RunRecord, Store
@@ -35,8 +36,10 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     """
     if moving := [key for key in command.swept if key.startswith(("tracking", "sweep", "hydra"))]:
         raise UserError(f"`{moving[0]}` cannot be swept over: all runs of a sweep are recorded in one place.")
-    pool = _pool(command, plans)
-    launcher.register()
+    search = _search(command)
+    jobs = search.n_trials if search else len(plans)
+    pool = _pool(command, plans, min(jobs, search.n_jobs) if search else jobs)
+    offer_plugins({launcher.TARGET: launcher.ParallelLauncher, sweeper.TARGET: sweeper.GridSweeper})
     _try_output_folder(command)
     tracking = plans[0].tracking
     store = Store(tracking.uri, tracking.experiment)
@@ -46,24 +49,25 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
         record = _sweep_named(plans[0].sweep.resume, store.uri)
         parent = store.reopen(record)
         earlier = _latest(store.children(parent.id))
-        log.info("%s (%s) goes on: %d runs, those that have finished counted in", parent.name, parent.id, len(plans))
+        log.info("%s (%s) goes on: %d runs, those that have finished counted in", parent.name, parent.id, jobs)
     else:
         name = _sweep_name(command)
-        parent = store.start_run(name, kind="sweep", params=_params(plans), commit=git_state()["commit"])
-        log.info("%s: %d runs", name, len(plans))
+        params = {**_params(plans), **command.ranges}
+        parent = store.start_run(name, kind="sweep", params=params, commit=git_state()["commit"])
+        log.info("%s: %d runs", name, jobs)
     extra = [f"sweep.parent={parent.id}", f"sweep.keys=[{','.join(command.swept)}]"]
     complete = False
     try:
-        with StopRequests() as stop, pool, closing(SweepBar("sweep", len(plans))) as bar:
+        with StopRequests() as stop, pool, closing(SweepBar("sweep", jobs)) as bar:
             launch(command, SweepTask(earlier, LocalConductor(pool, store, parent.id, bar, stop)), extra)
         children = store.children(parent.id)
-        expected = [config_digest(plan.config) for plan in plans]
         if earlier:
             latest = _latest(children)
-            children = [latest[digest] for digest in dict.fromkeys(expected) if digest in latest]
-            expected = list(dict.fromkeys(expected))
-        sum_up(store, parent, children, len(expected), command)
-        complete = len(children) == len(expected) and all(child.status == "FINISHED" for child in children)
+            wanted = list(latest) if search else list(dict.fromkeys(config_digest(plan.config) for plan in plans))
+            children = [latest[digest] for digest in wanted if digest in latest]
+            jobs = len(wanted)
+        sum_up(store, parent, children, jobs, command)
+        complete = len(children) >= jobs and all(child.status == "FINISHED" for child in children)
     except KeyboardInterrupt:
         with shielded():
             store.close_lost(parent.id, "KILLED", "the sweep was interrupted")
@@ -121,16 +125,29 @@ class LocalConductor:
             log.error("%s failed: %s", run.name, reason)
 
 
-def _pool(command: CommandLine, plans: Sequence[Plan]) -> Pool:
+def _search(command: CommandLine) -> SearchSettings | None:
+    """Return the settings of a search, if the sweep is one."""
+    if not command.is_search:
+        return None
+    if not command.ranges:
+        raise UserError("a search needs a range: optimizer.lr='tag(log, interval(0.001, 0.3))', or values: key=a,b.")
+    be_quiet()
+    return call(SearchSettings, _arguments(command.sweeper), "hydra.sweeper")
+
+
+def _pool(command: CommandLine, plans: Sequence[Plan], jobs: int) -> Pool:
     """Return the processes that the jobs run in, if it is our launcher that runs them: as many as the machine bears."""
     ours = command.launcher.get("_target_") == launcher.TARGET
-    node = {key: value for key, value in command.launcher.items() if ours and key != "_target_"}
-    settings = call(launcher.ParallelSettings, node, "hydra.launcher")
+    settings = call(launcher.ParallelSettings, _arguments(command.launcher) if ours else {}, "hydra.launcher")
     gpu = any(plan.backend.takes_gpu() for plan in plans)
     threads = max(plan.backend.threads or 1 for plan in plans)
     most = 1 if gpu else max(1, usable_cores() // threads)
     # What has asked for a GPU can no longer be forked.
-    return Pool(settings.workers or min(most, len(plans)), settings.start or ("spawn" if gpu else None))
+    return Pool(settings.workers or min(most, jobs), settings.start or ("spawn" if gpu else None))
+
+
+def _arguments(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key != "_target_"}
 
 
 def _try_output_folder(command: CommandLine) -> None:
@@ -152,7 +169,7 @@ def _sweep_name(command: CommandLine) -> str:
     pairs = [text.partition("=") for text in command.overrides]
     values = {key.lstrip("+"): value for key, _, value in pairs}
     words = [f"{key.rpartition('.')[2]}={values[key]}" for key in command.swept if key in values]
-    return " ".join(["sweep", *words])[:250]
+    return " ".join(["search" if command.is_search else "sweep", *words])[:250]
 
 
 def _params(plans: Sequence[Plan]) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""Composing configurations with Hydra, and the jobs of a sweep in less than a composition each."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from hydra import compose
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
+from lenet.errors import UserError
+
+
+def parse(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
+    """Return the overrides, read; raise `UserError` for one that cannot be."""
+    parser = OverridesParser.create(config_loader=loader)
+    parsed = []
+    for override in overrides:
+        try:
+            if override.startswith("="):
+                raise HydraException("it has no key")
+            parsed += parser.parse_overrides([override])
+        except HydraException as error:
+            raise UserError(
+                f"Cannot read `{override}`: {str(error).splitlines()[0]}. Overrides are written key=value, "
+                "with quotes around values that hold special characters: key='a,b'."
+            ) from error
+    return parsed
+
+
+def compose_one(overrides: Sequence[str], loader: ConfigLoader, resolve: bool = True) -> dict[str, Any]:
+    """Return the configuration that overrides compose to, resolved, or where that is not asked for: nothing.
+
+    Raises `UserError` that names what is wrong with them.
+    """
+    try:
+        config = compose(CONFIG_NAME, list(overrides))
+    except COMPOSING_ERRORS as error:
+        said = diagnose(parse(overrides, loader), loader) or " ".join(str(error).split())
+        raise UserError(said) from error
+    return to_dict(config) if resolve else {}
+
+
+def compose_all(jobs: Sequence[Sequence[str]], loader: ConfigLoader) -> list[dict[str, Any]]:
+    """Return the resolved configuration of each job; raise `UserError` as `compose_one` does.
+
+    Jobs that differ only in values of keys that are there are composed once. Hydra too sets values last, in what the
+    chosen options have come to; where one cannot be set, the whole composition says why.
+    """
+    parsed = {text: parse([text], loader)[0] for text in dict.fromkeys(text for job in jobs for text in job)}
+    plain = {text: override for text, override in parsed.items() if _sets_value(override, loader)}
+    bases: dict[tuple[str, ...], DictConfig] = {}
+    configs = []
+    for job in jobs:
+        rest = tuple(text for text in job if text not in plain)
+        try:
+            if rest not in bases:
+                bases[rest] = compose(CONFIG_NAME, list(rest))
+            config = copy.deepcopy(bases[rest])
+            for override in (plain[text] for text in job if text in plain):
+                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+        except COMPOSING_ERRORS:
+            configs.append(compose_one(job, loader))
+        else:
+            configs.append(to_dict(config))
+    return configs
+
+
+def _sets_value(override: Override, loader: ConfigLoader) -> bool:
+    """Say whether an override gives a single value to a key, and neither adds one nor chooses an option."""
+    return (
+        override.type == OverrideType.CHANGE
+        and override.package is None
+        and not override.is_sweep_override()
+        and not isinstance(override.value(), dict | list)
+        and not override.key_or_group.startswith("hydra.")
+        and not loader.get_group_options(override.key_or_group)
+    )
+
+
+def to_dict(config: DictConfig) -> dict[str, Any]:
+    """Return a composed configuration as plain containers, every interpolation resolved and no value missing."""
+    try:
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        problem = str(error).splitlines()[0]
+        raise UserError(f"`{error.full_key}` must be given a value ({problem}).") from error

@@ -1,0 +1,79 @@
+"""What `hydra/sweeper=optuna` means here: a search for the best validation accuracy, the same for the same seed.
+
+It takes the place of the plugin's own defaults, which minimise, and draw from a seed of the moment. Ranges are written
+as values (`optimizer.lr='tag(log, interval(0.001, 0.3))'`) or, in a file, under `hydra.sweeper.params`.
+"""
+
+import importlib.util
+from typing import Any, Literal
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+
+from lenet.errors import UserError
+from lenet.validation import PositiveInt, UnitInterval, validated
+
+GRIDS = ("hydra_plugins.lenet.GridSweeper", "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
+"""The sweepers that do not search: they try all combinations of given values."""
+EXTRAS = {"hydra_optuna_sweeper": "optuna", "hydra_ray_launcher": "ray", "hydra_submitit_launcher": "slurm"}
+"""The plugins of Hydra that come with an extra, and what it is called."""
+
+OPTUNA = {
+    "_target_": "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper",
+    "n_trials": 20,
+    # Trials that are drawn together and run beside one another: more are faster, and learn less from each other. A
+    # fixed number, so that the trials do not depend on the machine's.
+    "n_jobs": 4,
+    "sampler": {"_target_": "optuna.samplers.TPESampler", "seed": "${seed}"},
+    "params": None,
+    "direction": "maximize",
+    "max_failure_rate": 1.0,  # a trial that fails does not end the search
+    "storage": None,  # in memory: what the trials found is recorded in their runs
+    "study_name": None,
+    "search_space": None,
+    "custom_search_space": None,
+}
+
+
+class SearchSettings:
+    """How many trials there are in all, and at a time. What is searched for is always the best validation accuracy."""
+
+    @validated
+    def __init__(
+        self,
+        n_trials: PositiveInt,
+        n_jobs: PositiveInt,
+        max_failure_rate: UnitInterval = 1.0,
+        direction: Literal["maximize"] = "maximize",
+        **others: Any,
+    ) -> None:
+        self.n_trials = n_trials
+        self.n_jobs = n_jobs
+
+
+def register() -> None:
+    """Offer the search as `hydra/sweeper=optuna`, with the plugin's samplers as `hydra/sweeper/sampler`."""
+    Plugins.instance()  # finds the plugins, which register their own defaults
+    node = dict(OPTUNA)
+    if is_installed("hydra_optuna_sweeper"):
+        node = {"defaults": [{"sampler": "tpe"}, "_self_"], **node, "sampler": {"seed": "${seed}"}}
+    ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=node, provider="lenet")
+
+
+def be_quiet() -> None:
+    """Keep Optuna from telling of its study on the terminal: the sweep tells of its runs."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def check_installed(target: str) -> None:
+    """Raise `UserError` where the Hydra plugin that a class belongs to is not installed."""
+    for plugin, extra in EXTRAS.items():
+        if target.startswith(f"hydra_plugins.{plugin}.") and not is_installed(plugin):
+            raise UserError(f"{target.rpartition('.')[2]} is not installed: pip install 'lenet[{extra}]'.")
+
+
+def is_installed(plugin: str) -> bool:
+    """Say whether a plugin of Hydra is there, without importing it."""
+    return bool(importlib.util.find_spec("hydra_plugins") and importlib.util.find_spec(f"hydra_plugins.{plugin}"))

@@ -1,0 +1,45 @@
+"""Jobs composed together are those that are composed one by one."""
+
+import itertools
+
+import pytest
+
+from lenet import config
+from lenet.composition import compose_all, compose_one
+from lenet.errors import UserError
+
+CHOICES = [
+    ["optimizer=sgd", "optimizer=nesterov"],
+    ["optimizer.lr=0.005", "optimizer.lr=1e-6"],
+    ["+optimizer.foo=null", "~optimizer.weight_decay", "++optimizer.foo=[1,2]"],
+    ["trainer.batch_size=${trainer.epochs}", "trainer.early_stopping=null", "trainer.checkpoint_every=10s"],
+    ["tracking.experiment='a,b'", 'tracking.experiment="x=1"', "data.validation=report"],
+    ["experiment=report_regime", "network.activation=tanh", "hydra.verbose=true"],
+]
+
+
+def test_every_combination_comes_to_what_hydra_composes_alone():
+    jobs = list(itertools.product(*CHOICES))
+    with config._loader(None) as loader:
+        together = compose_all(jobs, loader)
+        for job, composed in list(zip(jobs, together, strict=True))[::9]:
+            assert composed == compose_one(job, loader), job
+    assert len({str(composed) for composed in together}) > 50
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("optimizer.learning=0.1", "optimizer.learning"),
+        ("optimizer=sdg", "Did you mean `sgd`"),
+        ("optimizer.lr.x=1", r"optimizer\.lr"),
+        ("data.images=???", "data.images"),
+    ],
+)
+def test_what_is_wrong_with_one_job_is_said_as_it_is_alone(wrong, said):
+    with config._loader(None) as loader:
+        with pytest.raises(UserError, match=said) as together:
+            compose_all([["data=npz", "data.images=x", "seed=1"], ["data=npz", "data.images=x", wrong]], loader)
+        with pytest.raises(UserError) as alone:
+            compose_one(["data=npz", "data.images=x", wrong], loader)
+    assert str(together.value) == str(alone.value)

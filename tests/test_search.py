@@ -1,0 +1,91 @@
+"""`hydra/sweeper=optuna`: a search, where its extra is installed."""
+
+import csv
+
+import pytest
+
+from lenet import search
+from lenet.run import main
+from tests.conftest import SMALL, artifacts, family
+
+QUICK = (*SMALL, "trainer.figures=none", "trainer.epochs=1", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "-m")
+RATE = "optimizer.lr=tag(log, interval(0.001, 0.5))"
+
+installed = pytest.mark.skipif(not search.is_installed("hydra_optuna_sweeper"), reason="lenet[optuna] is not installed")
+
+
+def test_without_the_extra_it_is_said_what_to_install(workplace, records, monkeypatch, capsys):
+    monkeypatch.setattr(search, "is_installed", lambda plugin: False)
+    assert main([*QUICK, RATE]) == 2
+    assert "pip install 'lenet[optuna]'" in capsys.readouterr().err
+    assert records() == []
+
+
+@installed
+def test_a_search_draws_from_the_seed_and_records_its_trials_on_one_parent(workplace, records):
+    assert main([*QUICK, RATE, "network.activation=relu,tanh"]) == 0
+    parent, children = family(records())
+    assert len(children) == 6
+    assert parent.data.params["optimizer.lr"] == "tag(log, interval(0.001, 0.5))"
+    assert parent.data.params["network.activation"] == "relu,tanh"
+    rates = {float(child.data.params["optimizer.lr"]) for child in children}
+    assert len(rates) == 6
+    assert all(0.001 <= rate <= 0.5 for rate in rates)
+    best = max(children, key=lambda child: child.data.metrics["best/val_accuracy"])
+    found = next(child for child in children if child.info.run_id == parent.data.tags["best_run"])
+    assert found.data.metrics["best/val_accuracy"] == best.data.metrics["best/val_accuracy"]
+    assert (artifacts(parent) / "figures/sweep.png").exists()
+    assert main([*QUICK, RATE, "network.activation=relu,tanh", "tracking.experiment=again"]) == 0
+    assert main([*QUICK, RATE, "network.activation=relu,tanh", "tracking.experiment=other", "seed=1"]) == 0
+
+    def names(experiment):
+        from mlflow import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+        runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+        return {run.info.run_name for run in runs if run.data.tags["lenet.kind"] == "job"}
+
+    assert names("again") == names("lenet") != names("other")
+
+
+@installed
+def test_a_search_goes_on_where_it_was_left(workplace, records, capsys):
+    assert main([*QUICK, RATE, "hydra.sweeper.n_trials=4"]) == 0
+    assert main([*QUICK, RATE, "hydra.sweeper.n_trials=8", "sweep.resume=last"]) == 0
+    parent, children = family(records())
+    assert len(children) == 8
+    assert capsys.readouterr().out.count("finished before") == 4
+    assert len(list(csv.DictReader((artifacts(parent) / "sweep/results.csv").open()))) == 8
+
+
+@installed
+def test_ranges_may_stand_in_a_file_and_a_trial_that_fails_does_not_end_the_search(workplace, records):
+    (workplace / "own/experiment").mkdir(parents=True)
+    (workplace / "own/experiment/rates.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /hydra/sweeper: optuna\n"
+        "hydra:\n  sweeper:\n    n_trials: 6\n    params:\n"
+        "      optimizer.lr: tag(log, interval(0.001, 0.5))\n"
+        "      data.images: digits.npz,missing.npz\n"
+    )
+    assert main([*SMALL[:1], *SMALL[2:], "trainer.epochs=1", "--config-dir", "own", "experiment=rates", "-m"]) == 1
+    _, children = family(records())
+    assert len(children) == 6
+    assert {child.info.status for child in children} == {"FINISHED", "FAILED"}
+
+
+@installed
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["optimizer.lr=interval(-1, 0.1)"], "`optimizer.lr` is -1"),
+        (["optimizer.lr=interval(0.001, 0.1)", "network.activation=relu,tan"], "`network.activation` is 'tan'"),
+        (["seed=3"], "a search needs a range"),
+        ([RATE, "hydra.sweeper.n_trials=0"], "`hydra.sweeper.n_trials` is 0"),
+        ([RATE, "hydra.sweeper.direction=minimize"], "`hydra.sweeper.direction` is 'minimize'"),
+    ],
+)
+def test_both_ends_of_every_range_are_checked_first(arguments, said, workplace, records, capsys):
+    assert main([*QUICK, *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert records() == []
