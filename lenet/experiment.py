@@ -15,6 +15,8 @@ from lenet.build import Plan
 from lenet.errors import Failure, UserError
 from lenet.flatten import flatten
 from lenet.progress import ProgressBar, layer_table
+from lenet.range_test import RangeTestRecorder
+from lenet.schedules import RangeTest
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests, shielded
 from lenet.tracking.importing import without_collections
@@ -53,13 +55,16 @@ def execute(
             # Only now, also because helpers that were forked before MLflow is imported stay small.
             run = stack.enter_context(_recorded(plan, name, tags))
         _describe(plan, session, overrides, run)
-        return _train(plan, session, run, stop)
+        return _train(plan, session, overrides, run, stop)
 
 
-def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict[str, float]:
+def _train(plan: Plan, session: Session, overrides: Sequence[str], run: "Run", stop: StopRequests) -> dict[str, float]:
     """Train epoch by epoch, then score the last weights on the test set, once."""
     started = time.perf_counter()
     records: list[Record] = []
+    label = f"{run.name}: " if plan.sweep.parent else ""
+    classes = session.network.classes
+    range_test = RangeTestRecorder(run, classes, label) if isinstance(plan.schedule, RangeTest) else None
 
     def on_step(progress: Progress) -> None:
         stop.check()
@@ -74,6 +79,7 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
         seed=plan.seed,
         validate=lambda epoch: session.validate(plan.seed, epoch),
         on_step=on_step,
+        after_step=range_test,
     )
     bar = ProgressBar(run.name, plan.trainer.epochs, trainer.steps_per_epoch)
     keeper = Keeper(trainer, plan.trainer, _meta(plan, session), run.log_bytes)
@@ -102,7 +108,6 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
         metrics["best/val_accuracy"] = keeper.best_accuracy
         summary += f"  best val acc {keeper.best_accuracy:.4f} (epoch {keeper.best_epoch})"
     run.log_metrics(metrics, step=len(records))
-    label = f"{run.name}: " if plan.sweep.parent else ""
     log.info("%s%s  %.1f s", label, summary, time.perf_counter() - started)
     if plan.trainer.figures != "none":
         from lenet.figures import draw  # Matplotlib takes half a second to import
@@ -110,6 +115,8 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests) -> dict
         for path, png in draw(session, scores, records, run.name, plan.trainer.figures == "all"):
             stop.check()
             run.log_bytes(png, path)
+    if range_test:
+        range_test.conclude(overrides, figure=plan.trainer.figures != "none")
     return metrics
 
 
