@@ -16,6 +16,8 @@ from lenet.errors import Failure, UserError
 from lenet.flatten import flatten
 from lenet.identity import CODE, CONFIG, DATA, code_digest, config_digest
 from lenet.progress import NewDisplay, ProgressBar, layer_table
+from lenet.range_test import RangeTestRecorder
+from lenet.schedules import RangeTest
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests, shielded
 from lenet.tracking.gone import ERROR
@@ -60,14 +62,18 @@ def execute(
             # Only now, also because helpers that were forked before MLflow is imported stay small.
             run = stack.enter_context(_recorded(plan, name, tags, bench))
         _describe(plan, session, overrides, run, bench)
-        return _train(plan, session, run, stop, display)
+        return _train(plan, session, overrides, run, stop, display)
 
 
-def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests, display: NewDisplay) -> dict[str, float]:
+def _train(
+    plan: Plan, session: Session, overrides: Sequence[str], run: "Run", stop: StopRequests, display: NewDisplay
+) -> dict[str, float]:
     """Train epoch by epoch, then score the last weights on the test set, once."""
     started = time.perf_counter()
     label = f"{run.name}: " if plan.sweep.parent else ""  # the lines of several jobs come mixed
     records: list[Record] = []
+    classes = session.network.classes
+    range_test = RangeTestRecorder(run, classes, label) if isinstance(plan.schedule, RangeTest) else None
 
     def on_step(progress: Progress) -> None:
         stop.check()
@@ -82,6 +88,7 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests, display
         seed=plan.seed,
         validate=lambda epoch: session.validate(plan.seed, epoch),
         on_step=on_step,
+        after_step=range_test,
     )
     bar = display(run.name, plan.trainer.epochs, trainer.steps_per_epoch)
     keeper = Keeper(trainer, plan.trainer, _meta(plan, session), run.log_bytes)
@@ -117,6 +124,8 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests, display
         for path, png in draw(session, scores, records, run.name, plan.trainer.figures == "all"):
             stop.check()
             run.log_bytes(png, path)
+    if range_test:
+        range_test.conclude(overrides, figure=plan.trainer.figures != "none")
     return metrics
 
 

@@ -13,7 +13,16 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from lenet.validation import Fraction, NonNegativeFloat, NonNegativeInt, Number, PositiveInt, UnitInterval, validated
+from lenet.validation import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    Number,
+    PositiveFloat,
+    PositiveInt,
+    UnitInterval,
+    validated,
+)
 
 History = Sequence[Mapping[str, float]]
 """One record per completed epoch, metric name to value."""
@@ -171,6 +180,29 @@ class OneCycle(Schedule):
             return half_cosine(self.start, 1.0, clock.step / peak)
         fall = max(1.0, clock.total - 1) - peak
         return half_cosine(1.0, self.final, min(1.0, (clock.step - peak) / fall))
+
+
+class RangeTest(Schedule):
+    """Raise the rate from `low` at the first step to `high` at the last, by the same factor at every step.
+
+    A run with this schedule is a learning-rate range test (Smith 2017, section 3.3); in log steps, since what a rate
+    does changes with its order of magnitude. There is no warm-up: the test begins lower than any.
+    low, high: rates, not factors. lr: `optimizer.lr`, which the factor undoes, so that it has no effect.
+    Raises ValueError if `low` is not below `high`.
+    """
+
+    @validated
+    def __init__(self, low: PositiveFloat, high: PositiveFloat, lr: PositiveFloat) -> None:
+        super().__init__()
+        if low >= high:
+            raise ValueError(f"low is {low:g}, which must be below high, {high:g}")
+        self.low = low
+        self.high = high
+        self.lr = lr
+
+    def _factor(self, clock: Clock, history: History) -> float:
+        rate: float = self.low ** (1 - clock.progress) * self.high**clock.progress
+        return rate / self.lr
 
 
 class Plateau(Schedule):

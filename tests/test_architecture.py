@@ -11,7 +11,7 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool"},
+    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range"},
     {"identity"},
     {"backend"},
     {"memory"},
@@ -36,7 +36,7 @@ ORDER = [
     {"build"},
     {"workbench"},
     {"session"},
-    {"progress", "figures", "comparison", "summary"},
+    {"progress", "figures", "comparison", "summary", "range_test"},
     {"experiment"},
     {"jobs"},
     {"launcher", "sweeper", "answer"},

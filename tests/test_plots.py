@@ -88,6 +88,8 @@ PAIRS = [
     for seed in range(2)
     if (rate, size) != ("0.02", 256)
 ]
+RATES = np.geomspace(1e-5, 10, 50)
+SMOOTHED = 3 - 2 * np.exp(-((np.log10(RATES) + 2) ** 2))
 EXAMPLES: dict[str, Callable[[], Figure]] = {
     "curves": lambda: plots.curves(HISTORY, "lr=0.01, seed=0"),
     "one epoch": lambda: plots.curves(HISTORY[:1], "short"),
@@ -125,6 +127,11 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
         "test/loss",
     ),
     "cold map": lambda: plots.heat_map([{"a": 1, "b": "x", "diverged": "true"}], "a", "b", "test/loss"),
+    "range test": lambda: plots.lr_range(
+        RATES, [*SMOOTHED[:-1], math.nan], SMOOTHED, (0.00025, 0.12, 0.015), "lucid-fox-1"
+    ),
+    "range test without an answer": lambda: plots.lr_range(RATES, SMOOTHED, SMOOTHED, None, "lucid-fox-1"),
+    "range test of a step": lambda: plots.lr_range(RATES[:1], [math.nan], np.ones(1), None, "lucid-fox-1"),
     "nothing but divergence": lambda: plots.sweep([{"lr": 1, "diverged": True}], "lr", "val/accuracy"),
 }
 
@@ -342,3 +349,15 @@ def test_a_heat_map_leaves_out_what_diverged() -> None:
     means = plots.heat_map(rows, "a", "b", "m").axes[0].images[0].get_array()
     assert means is not None
     assert means.tolist() == [[0.5, None]]
+
+
+def test_a_range_test_shows_every_step_and_marks_those_beyond_the_edge() -> None:
+    losses = [*SMOOTHED[:-2], 1e9, math.nan]
+    figure = plots.lr_range(RATES, losses, SMOOTHED, (0.001, 0.1, 0.02), "lucid-fox-1")
+    drawn = lines(figure)
+    assert drawn["each step"][:-2] == losses[:-2]
+    assert np.isnan(drawn["each step"][-2:]).all()
+    assert drawn["above"] == [figure.axes[0].get_ylim()[1]] * 2
+    assert drawn["smoothed"] == list(SMOOTHED)
+    assert figure.axes[0].get_xscale() == "log"
+    assert {"proposed range", "start with 0.02"} <= set(words(figure))

@@ -19,6 +19,7 @@ from lenet.schedules import (
     MultiStep,
     OneCycle,
     Plateau,
+    RangeTest,
     Schedule,
     Step,
 )
@@ -123,6 +124,18 @@ def test_onecycle_too_short_to_climb_starts_at_its_peak(epochs: int) -> None:
     assert sequence[-1] == pytest.approx(4e-6)
 
 
+def test_a_range_test_multiplies_the_rate_by_the_same_factor_at_every_step() -> None:
+    schedule = RangeTest(low=1e-3, high=10, lr=0.01)
+    rates = [0.01 * factor for factor in factors(schedule, 1, 5)]
+    assert rates == pytest.approx([1e-3, 1e-2, 0.1, 1, 10])
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 0.1), (1, 1)])
+def test_a_range_test_must_rise(low: float, high: float) -> None:
+    with pytest.raises(ValueError, match=r"^low is 1, which must be below high"):
+        RangeTest(low=low, high=high, lr=0.01)
+
+
 def test_warm_up_climbs_in_equal_steps_to_the_schedule() -> None:
     assert factors(Constant(warmup=2), 3, 2) == [0.25, 0.5, 0.75, 1, 1, 1]
 
@@ -196,6 +209,8 @@ def test_plateau_refuses_a_history_with_an_epoch_missing() -> None:
 def test_every_menu_entry_gives_a_sane_python_float_at_every_step(path: Path) -> None:
     options: dict[str, Any] = yaml.safe_load(path.read_text())
     name = options.pop("_target_").removeprefix("lenet.schedules.")
+    if options.get("lr") == "${optimizer.lr}":
+        options["lr"] = options["high"]
     schedule = getattr(lenet.schedules, name)(**options)
     history = [{"val/loss": 1.0}] * 20
     for step in range(200):
@@ -224,6 +239,8 @@ def test_the_menu_offers_every_schedule() -> None:
         (Cosine, {"final": 2}, "final"),
         (OneCycle, {"rise": 1}, "rise"),
         (OneCycle, {"start": math.nan}, "start"),
+        (RangeTest, {"low": 0, "high": 1, "lr": 0.01}, "low"),
+        (RangeTest, {"low": 0.1, "high": math.inf, "lr": 0.01}, "high"),
         (Plateau, {"factor": 1}, "factor"),
         (Plateau, {"patience": 1.5}, "patience"),
         (Plateau, {"metric": "val/los"}, "metric"),

@@ -34,13 +34,19 @@ class Progress:
     history: list[Record] = field(default_factory=list)
 
 
+AfterStep = Callable[[int, float, float], bool]
+"""Told after each step how many were taken, at what rate and with what loss; says whether training has diverged."""
+
+
 class Trainer:
     """Trains a network for some epochs. Iterating over a trainer runs them and yields each one's record.
 
     Everything random follows from `seed`. `validate` scores the network after each epoch; `on_step` is called before
     every step and may raise to stop training between two steps. A loss that is not finite, or an epoch's mean
     training loss above 10 · ln(classes), ends training: `diverged` is then true, the last record holds what was
-    measured, and weights, optimizer and `progress` are those of the last finite state.
+    measured, and weights, optimizer and `progress` are those of the last finite state. `after_step`, where there is
+    one, ends it likewise between two steps, with the state from before the epoch; it makes the host wait for every
+    step's loss.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class Trainer:
         seed: int,
         validate: Callable[[int], Record],
         on_step: Callable[[Progress], None],
+        after_step: AfterStep | None = None,
     ) -> None:
         self.engine = engine
         self.network: Network = engine.network
@@ -66,6 +73,7 @@ class Trainer:
         self.images = len(engine.tables["train"])
         self.validate = validate
         self.on_step = on_step
+        self.after_step = after_step
         self.progress = Progress()
         self.diverged = False
         optimizer.bind(self.network.theta, self.network.decays, self.backend)
@@ -76,8 +84,9 @@ class Trainer:
             step = self.progress.step
             record = self._run_epoch()
             loss = record["train/loss"]
-            self.diverged = not loss <= 10 * math.log(self.network.classes)
-            if math.isfinite(loss) and all(bool(self.backend.xp.isfinite(v).all()) for v in self._vectors()):
+            whole = not self.diverged
+            self.diverged |= not loss <= 10 * math.log(self.network.classes)
+            if whole and math.isfinite(loss) and all(bool(self.backend.xp.isfinite(v).all()) for v in self._vectors()):
                 self.progress.epoch += 1
                 self.progress.history.append(record)
             else:
@@ -89,9 +98,9 @@ class Trainer:
             yield record
 
     def _run_epoch(self) -> Record:
-        """Take the steps of one epoch and return its record."""
+        """Take the steps of one epoch, or those until `after_step` ends it, and return its record."""
         progress, batch = self.progress, self.sampler.batch
-        steps = self.steps_per_epoch
+        steps, before = self.steps_per_epoch, self.progress.step
         order = self.backend.array(self.sampler.order(self.images, stream(self.seed, "shuffle", progress.epoch)))
         started = time.perf_counter()
         for start in range(0, len(order), batch):
@@ -104,13 +113,17 @@ class Trainer:
             progress.step += 1
             progress.loss += loss
             progress.accuracy += accuracy
+            if self.after_step and self.after_step(progress.step, rate, float(loss)):
+                self.diverged = True
+                break
+        taken = progress.step - before
         record = {
-            "train/loss": float(progress.loss) / steps,
-            "train/accuracy": float(progress.accuracy) / steps,
+            "train/loss": float(progress.loss) / taken,
+            "train/accuracy": float(progress.accuracy) / taken,
         }
         seconds = time.perf_counter() - started
         record |= self.validate(progress.epoch)
-        return record | {"lr": rate, "samples_per_second": len(order) / seconds}
+        return record | {"lr": rate, "samples_per_second": min(taken * batch, len(order)) / seconds}
 
     @property
     def steps_per_epoch(self) -> int:
