@@ -7,24 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from lenet.choosing import EPILOG, choose, open_finder, split
 from lenet.command import DONE, run_command, write_out
-from lenet.errors import UserError, did_you_mean
+from lenet.errors import UserError
+from lenet.tables import Format
 
 if TYPE_CHECKING:
     from lenet.comparison import Comparison
-    from lenet.tracking.finding import Finder
-    from lenet.tracking.store import RunRecord
-
-KEYS = ("tracking.uri", "tracking.experiment")
-EXPERIMENT = "lenet"
-"""Where runs are looked for when none is named; the default of `tracking.experiment`."""
 
 LR = "optimizer.lr"
-
-EPILOG = """\
-RUN is a run's id or the beginning of one, a run's name, `last`, `best:SWEEP`, a sweep (its runs are
-compared), or the name of an experiment (all its runs are). Without one, all runs of tracking.experiment
-(lenet) are compared. Keys: tracking.uri=ADDRESS, tracking.experiment=NAME."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,17 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(list(arguments))
-    names, keys = _split(options.runs)
+    names, keys = split(options.runs)
     target = _checked_target(options.plot)
-    from lenet.tracking.importing import without_collections
+    from lenet.comparison import compare, render
 
-    with without_collections():
-        from lenet.comparison import compare, render
-        from lenet.tracking.address import tracking_uri
-        from lenet.tracking.finding import Finder
-
-    finder = Finder(tracking_uri(keys.get("tracking.uri")))
-    runs = _chosen(finder, names, keys.get("tracking.experiment"), options.filter)
+    finder = open_finder(keys.get("tracking.uri"))
+    runs = choose(finder, names, keys.get("tracking.experiment"), options.filter)
     comparison = compare(runs, options.metric)
     write_out(render(comparison, options.format))
     if target:
@@ -54,8 +40,6 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from lenet.comparison import Format
-
     parser = argparse.ArgumentParser(
         prog="python -m lenet.compare",
         description="Compare runs: the parameters that differ, and what each run reached.",
@@ -68,21 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plot", metavar="FILE.png", help="draw the metric against what differs (the rate first)")
     parser.add_argument("--filter", default="", help="MLflow's filter on the runs of an experiment")
     return parser
-
-
-def _split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Tell this command's keys from the names of runs, which may hold a `=` too (`lr=0.01`)."""
-    keys: dict[str, str] = {}
-    names: list[str] = []
-    for word in words:
-        key, separator, value = word.partition("=")
-        if separator and key in KEYS:
-            keys[key] = value
-        elif separator and (hint := did_you_mean(key, KEYS, 0.8)):
-            raise UserError(f"unknown key `{key}`.{hint} Accepted: {', '.join(KEYS)}.")
-        else:
-            names.append(word)
-    return names, keys
 
 
 def _checked_target(plot: str | None) -> Path | None:
@@ -99,36 +68,6 @@ def _checked_target(plot: str | None) -> Path | None:
     if taken:
         raise UserError(f"--plot: {path} is there already, and is not overwritten; name another file.")
     return path
-
-
-def _chosen(finder: "Finder", names: Sequence[str], experiment: str | None, wanted: str) -> "list[RunRecord]":
-    """Return the runs that are meant, each once, in the order in which they were named."""
-    from lenet.tracking.finding import is_sweep
-
-    experiments = finder.experiments()
-    named = [name for name in names if name in experiments]
-    if names and experiment is not None:
-        raise UserError("tracking.experiment is for comparing a whole experiment: name it, or runs, not both.")
-    if not names:
-        named = [EXPERIMENT if experiment is None else experiment]
-    if wanted and not named:
-        raise UserError("--filter picks among the runs of an experiment: name one, or no run.")
-    runs: list[RunRecord] = []
-    for name in names or named:
-        if name in named:
-            if name not in experiments:
-                hint = did_you_mean(name, experiments)
-                raise UserError(f"there is no experiment `{name}`.{hint} Accepted: {', '.join(experiments)}.")
-            found = finder.filtered(wanted, [experiments[name]])
-            runs += [run for run in reversed(found) if not is_sweep(run)]
-        else:
-            run = finder.find(name)
-            runs += finder.children(run) if is_sweep(run) else [run]
-    if not runs:
-        raise UserError(
-            f"there is no run to compare in {', '.join(names or named)}{' with this filter' * bool(wanted)}."
-        )
-    return list({run.id: run for run in runs}.values())
 
 
 def _plot(comparison: "Comparison", target: Path) -> None:

@@ -11,7 +11,7 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {"errors", "validation", "random", "files", "flatten", "signals", "blas"},
+    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "tables"},
     {"backend"},
     {"memory"},
     {
@@ -33,7 +33,7 @@ ORDER = [
     {"construct"},
     {"build"},
     {"session"},
-    {"progress", "figures", "comparison", "summary"},
+    {"progress", "figures", "comparison", "summary", "choosing"},
     {"experiment"},
     {"sweep"},
     {"command"},

@@ -127,7 +127,7 @@ def test_a_figure_is_drawn_and_never_over_a_file_that_is_there(recorded, workpla
         (["best:nothing"], "there is no run `nothing`"),
         (["alone", "--metric", "test/los"], r"no run has `test/los`. Did you mean `test/loss`\?"),
         (["--filter", "so what"], r"--filter: `so what` is no filter: .*Accepted: MLflow's"),
-        (["--filter", "params.seed = '77'"], "there is no run to compare in lenet with this filter"),
+        (["--filter", "params.seed = '77'"], "there is no run in lenet with this filter"),
         (["alone", "--filter", "params.seed = '0'"], "--filter picks among the runs of an experiment"),
         (["tracking.experiment=lenett"], r"there is no experiment `lenett`. Did you mean `lenet`\?"),
         (["tracking.url=sqlite:///mlflow.db"], r"unknown key `tracking.url`. Did you mean `tracking.uri`\?"),
