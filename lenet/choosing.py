@@ -14,9 +14,10 @@ EXPERIMENT = "lenet"
 """Where runs are looked for when none is named; the default of `tracking.experiment`."""
 
 EPILOG = """\
-RUN is a run's id or the beginning of one, a run's name, `last`, `best:SWEEP`, a sweep (its runs are
-meant), or the name of an experiment (all its runs are). Without one, all runs of tracking.experiment
-(lenet) are meant. Keys: tracking.uri=ADDRESS, tracking.experiment=NAME."""
+RUN is a run's id or the beginning of one, a run's name, `last`, `best:SWEEP`,
+a sweep (its runs are meant), or the name of an experiment (all its runs are).
+Without one, all runs of tracking.experiment (lenet) are meant.
+Keys: tracking.uri=ADDRESS, tracking.experiment=NAME."""
 
 
 def split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:

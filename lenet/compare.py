@@ -1,12 +1,12 @@
 """`python -m lenet.compare [RUN …] [key=value …]`: runs side by side, with what tells them apart."""
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from lenet.arguments import Parser
 from lenet.choosing import EPILOG, choose, open_finder, split
 from lenet.command import DONE, run_command, write_out
 from lenet.errors import UserError
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_intermixed_args(list(arguments))
+    options = _parser().read(arguments)
     names, keys = split(options.runs)
     target = _checked_target(options.plot)
     from lenet.comparison import compare, render
@@ -39,16 +39,13 @@ def _main(arguments: Sequence[str]) -> int:
     return DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m lenet.compare",
-        description="Compare runs: the parameters that differ, and what each run reached.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _parser() -> Parser:
+    parser = Parser(
+        "python -m lenet.compare", "Compare runs: the parameters that differ, and what each run reached.", EPILOG
     )
     parser.add_argument("runs", nargs="*", metavar="RUN|key=value", help="what to compare")
     parser.add_argument("--metric", default="best/val_accuracy", metavar="M", help="what to sort by (%(default)s)")
-    parser.add_argument("--format", default="table", choices=get_args(Format), help="how to print it (%(default)s)")
+    parser.add_choice("--format", get_args(Format), default="table", help="how to print it (%(default)s)")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the metric against what differs (the rate first)")
     parser.add_argument("--filter", default="", help="MLflow's filter on the runs of an experiment")
     return parser

@@ -11,6 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from lenet.comparison import short_names
+from lenet.tables import bars
 from lenet.tracking.store import RunRecord
 
 RANKING = "best/val_accuracy"
@@ -92,6 +93,8 @@ def to_markdown(rows: Sequence[Row], groups: Sequence[Row], keys: Sequence[str])
 
 def _table(rows: Sequence[Mapping[str, Any]], style: str) -> str:
     """Return a table; in a terminal, headings of two words stand in two lines."""
+    if style == "github":
+        rows = [{bars(name): bars(str(value)) for name, value in row.items()} for row in rows]
     headings = {name: name.replace(" ", "\n") if style == "simple" else name for row in rows for name in row}
     return tabulate(rows, headings, tablefmt=style, disable_numparse=True)
 

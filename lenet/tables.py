@@ -29,9 +29,16 @@ def to_data(rows: Sequence[Row], form: Literal["csv", "json"]) -> str:
 
 def to_table(rows: Sequence[Row], form: Literal["table", "markdown"], right: Collection[str] = ()) -> str:
     """Return rows of texts under their keys, the columns called `right` aligned there, ending in a line's end."""
+    if form == "markdown":  # where a bar would begin a new cell
+        rows = [{bars(key): bars(text) for key, text in row.items()} for row in rows]
     styles = {"table": "simple", "markdown": "github"}
     sides = ["right" if key in right else "left" for key in rows[0]] if right else None
     return tabulate(rows, headers="keys", tablefmt=styles[form], disable_numparse=True, colalign=sides) + "\n"
+
+
+def bars(text: str) -> str:
+    """Return a text with its bars escaped, for a cell of a table in Markdown."""
+    return text.replace("|", "\\|")
 
 
 def cut(text: str, widest: int = WIDEST) -> str:

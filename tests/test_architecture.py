@@ -36,7 +36,7 @@ ORDER = [
     {"progress", "figures", "comparison", "summary", "choosing"},
     {"experiment"},
     {"sweep"},
-    {"command"},
+    {"command", "arguments"},
     {"run", "compare"},
 ]
 # These know nothing of the others in their row.

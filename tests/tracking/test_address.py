@@ -41,6 +41,8 @@ class TestAddress:
             ("sqlite://mlflow.db", "names no file"),
             ("sqlite://", "names no file"),
             ("sqlite:///:memory:", "names no file"),
+            ("sqlite:///runs.db?mode=ro", "asks for `mode`, which would have no effect"),
+            ("sqlite:///file:runs.db?mode=ro&uri=true", "an address of SQLite's own kind"),
             ("http://", "names no host"),
             ("http://host:port", "names no host, or no valid port"),
             ("http://u:secret@host:99999", "names no host, or no valid port"),
