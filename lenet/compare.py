@@ -1,5 +1,6 @@
 """`python -m lenet.compare [RUN …] [key=value …]`: runs side by side, with what tells them apart."""
 
+import argparse
 import math
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lenet.comparison import Comparison
 
 LR = "optimizer.lr"
+CONFIDENCE = 0.95
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,11 +30,17 @@ def _main(arguments: Sequence[str]) -> int:
     options = _parser().read(arguments)
     names, keys = split(options.runs)
     target = _checked_target(options.plot)
+    confidence = _checked_confidence(options)
     from lenet.comparison import compare, render
 
     finder = open_finder(keys.get("tracking.uri"))
     runs = choose(finder, names, keys.get("tracking.experiment"), options.filter)
     comparison = compare(runs, options.metric)
+    if options.pairwise:
+        from lenet.pairwise.report import report
+
+        write_out(report(runs, options.metric, confidence, options.format))
+        return DONE
     write_out(render(comparison, options.format))
     if target:
         _plot(comparison, target)
@@ -46,9 +54,28 @@ def _parser() -> Parser:
     parser.add_argument("runs", nargs="*", metavar="RUN|key=value", help="what to compare")
     parser.add_argument("--metric", default="best/val_accuracy", metavar="M", help="what to sort by (%(default)s)")
     parser.add_choice("--format", get_args(Format), default="table", help="how to print it (%(default)s)")
+    parser.add_argument("--pairwise", action="store_true", help="compare groups of runs over the seeds they share")
+    parser.add_argument("--confidence", metavar="C", help=f"of the intervals of --pairwise ({CONFIDENCE})")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the metric against what differs (the rate first)")
     parser.add_argument("--filter", default="", help="MLflow's filter on the runs of an experiment")
     return parser
+
+
+def _checked_confidence(options: argparse.Namespace) -> float:
+    """Return the confidence of the intervals; raise `UserError` for none, or where there are no intervals."""
+    if options.pairwise and options.plot:
+        raise UserError("--plot draws runs and --pairwise compares groups of them: give one of the two.")
+    if options.confidence is None:
+        return CONFIDENCE
+    if not options.pairwise:
+        raise UserError("--confidence is that of the intervals of --pairwise, which is missing.")
+    try:
+        confidence = float(options.confidence)
+    except ValueError:
+        confidence = math.nan
+    if not 0 < confidence < 1:
+        raise UserError(f"--confidence is {options.confidence}; accepted are numbers between 0 and 1, such as 0.95.")
+    return confidence
 
 
 def _checked_target(plot: str | None) -> Path | None:

@@ -54,7 +54,7 @@ class Comparison:
 
 
 def compare(runs: "Sequence[RunRecord]", metric: str) -> Comparison:
-    """Compare runs; a metric whose name speaks of loss or seconds is better the smaller it is, any other the greater.
+    """Put runs in order, the best first.
 
     Raises `UserError` where no run has the metric.
     """
@@ -62,7 +62,7 @@ def compare(runs: "Sequence[RunRecord]", metric: str) -> Comparison:
     if metric not in recorded:
         accepted = ", ".join(recorded) or "none: these runs have recorded no metrics"
         raise UserError(f"--metric: no run has `{metric}`.{did_you_mean(metric, recorded)} Accepted: {accepted}.")
-    sign = 1 if any(word in metric for word in ("loss", "seconds")) and "per_second" not in metric else -1
+    sign = 1 if lower_is_better(metric) else -1
 
     def place(run: "RunRecord") -> float:
         value = run.metrics.get(metric, math.nan)
@@ -70,6 +70,11 @@ def compare(runs: "Sequence[RunRecord]", metric: str) -> Comparison:
 
     shown = [name for name in METRICS if name in recorded and name != metric]
     return Comparison(tuple(sorted(runs, key=place)), differing(runs), metric, (metric, *shown))
+
+
+def lower_is_better(metric: str) -> bool:
+    """Say whether a metric is better the smaller it is, as one is whose name speaks of loss or seconds."""
+    return any(word in metric for word in ("loss", "seconds")) and "per_second" not in metric
 
 
 def differing(runs: "Sequence[RunRecord]") -> tuple[str, ...]:

@@ -33,7 +33,7 @@ ORDER = [
     {"construct"},
     {"build"},
     {"session"},
-    {"progress", "figures", "comparison", "summary", "choosing"},
+    {"progress", "figures", "comparison", "summary", "choosing", "pairwise"},
     {"experiment"},
     {"sweep"},
     {"command", "arguments"},
@@ -49,6 +49,7 @@ HOMES = {
     "omegaconf": {"config", "diagnosis", "sweep"},
     "pooch": {"data"},
     "PIL": {"data"},
+    "scipy": {"pairwise"},
 }
 
 
