@@ -141,7 +141,8 @@ def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None) -> "
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
-        log.warning("interrupted: closing the run as KILLED, with its last checkpoint")
+        kept = ", with its last checkpoint" if plan.trainer.keeps_last else ""
+        log.warning("interrupted: closing the run as KILLED%s", kept)
         raise
     except Exception as error:
         expected = isinstance(error, UserError | Failure)
