@@ -42,8 +42,9 @@ def bars(text: str) -> str:
 
 
 def cut(text: str, widest: int = WIDEST) -> str:
-    """Return a text of at most `widest` characters."""
-    return text if len(text) <= widest else text[: widest - 1] + "…"
+    """Cut a text longer than `widest` characters in its middle: runs' names and values differ at both ends."""
+    end = widest // 2
+    return text if len(text) <= widest else f"{text[: widest - end - 1]}…{text[-end:]}"
 
 
 def number(value: float | None) -> str:

@@ -33,11 +33,11 @@ ORDER = [
     {"construct"},
     {"build"},
     {"session"},
-    {"progress", "figures", "comparison", "summary", "choosing", "pairwise"},
+    {"progress", "figures", "comparison", "summary", "choosing", "pairwise", "usage"},
     {"experiment"},
     {"sweep"},
     {"command", "arguments"},
-    {"run", "compare"},
+    {"run", "compare", "disk"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}

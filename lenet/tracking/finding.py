@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lenet.errors import UserError, did_you_mean
 from lenet.tables import cut
+from lenet.tracking import artifacts
 from lenet.tracking.address import mask
 from lenet.tracking.opening import reach_store
 from lenet.tracking.run import reason, translated
@@ -25,7 +26,7 @@ ACCEPTED = "a run's id or the beginning of one, a run's name, `last`, or `best:S
 
 
 class Finder:
-    """The runs of all experiments in the store at `uri`; deleted ones are not seen.
+    """The runs of all experiments in the store at `uri`; deleted ones are seen by `deleted` alone.
 
     Raises `UserError` where there is no store.
     """
@@ -92,6 +93,14 @@ class Finder:
                 "Accepted: MLflow's, such as \"metrics.`val/accuracy` > 0.9 and params.seed = '0'\"."
             ) from None
         return self.search(filter_string, ids)
+
+    def artifact_sizes(self, run_id: str) -> dict[str, int] | None:
+        """Return the bytes of each artifact of a run by its path, as `artifacts.sizes` does."""
+        return artifacts.sizes(self._client, run_id)
+
+    def deleted(self) -> list[str]:
+        """Return the ids of all deleted runs of the store."""
+        return artifacts.deleted_runs(self._client)
 
     def _named(self, name: str) -> Iterable[RunRecord]:
         quote = '"' if "'" in name else "'"

@@ -160,10 +160,10 @@ class TestArtifacts:
             run.log_bytes(b"", name)
         run.close("FINISHED")
 
-    def test_an_address_of_a_local_folder_is_understood(self) -> None:
-        assert run._local_folder("/a b/c") == run._local_folder("/a%20b/c") == Path("/a b/c")
-        assert run._local_folder("file:///a%20b/c") == Path("/a b/c")
-        assert run._local_folder("s3://bucket/c") is None
+    def test_an_address_of_alocal_folder_is_understood(self) -> None:
+        assert run.local_folder("/a b/c") == run.local_folder("/a%20b/c") == Path("/a b/c")
+        assert run.local_folder("file:///a%20b/c") == Path("/a b/c")
+        assert run.local_folder("s3://bucket/c") is None
 
 
 class TestClose:
