@@ -17,8 +17,8 @@ METRICS = ("best/val_accuracy", "val/accuracy", "val/loss", "test/accuracy", "te
 LEFT_OUT = "val/accuracy"
 """Of those, the one that a table has no room for."""
 
-NEVER_DIFFER = ("sweep.", "hydra.", "tracking.")
-"""Beginnings of parameters that say where a run is kept, not what it is."""
+NEVER_DIFFER = ("sweep.", "hydra.", "tracking.", "trainer.checkpoints")
+"""Beginnings of parameters that say where a run is kept, or what of it, not what it is."""
 
 OTHERS = ("run", "seconds", "status", "diverged", "run_id")
 """What is told of each run besides parameters and metrics."""

@@ -11,7 +11,7 @@ from scipy import stats
 from lenet.compare import main
 from lenet.summary import SWEPT
 from lenet.tracking.address import tracking_uri
-from lenet.tracking.store import Store
+from lenet.tracking.store import PARENT, Store
 
 METRIC = "best/val_accuracy"
 
@@ -102,15 +102,34 @@ def test_several_groups_are_compared_with_the_best_and_all_pairs_hold_together(r
     assert "all 3 pairs of groups hold together at 95 % (Bonferroni)" in text
 
 
-def test_groups_of_a_sweep_are_called_as_it_was_written(record, capsys):
+def test_groups_of_one_sweep_are_called_as_it_was_written_and_others_by_what_differs(record, capsys):
     for name, target in (("sgd", "lenet.optimizers.SGD"), ("momentum", "lenet.optimizers.Momentum")):
         for seed in range(2):
-            swept = {SWEPT: json.dumps({"optimizer": name, "seed": str(seed)})}
-            record("0.1", [len(name) / 10 + seed / 9], [seed], tags=swept, **{"optimizer._target_": target})
+            tags = {SWEPT: json.dumps({"optimizer": name, "seed": str(seed)}), PARENT: "a sweep's id"}
+            record("0.1", [len(name) / 10 + seed / 9], [seed], tags=tags, **{"optimizer._target_": target})
     (row,) = rows(capsys)
     assert (row["group"], row["best"]) == ("optimizer=sgd", "optimizer=momentum")
-    record("0.1", [0.4], [0], **{"optimizer._target_": "lenet.optimizers.Nesterov"})
+    tags = {SWEPT: json.dumps({"optimizer": "nesterov"}), PARENT: "another's"}
+    record("0.1", [0.4], [0], tags=tags, **{"optimizer._target_": "lenet.optimizers.Nesterov"})
     assert {row["group"] for row in rows(capsys)} == {"optimizer=SGD", "optimizer=Nesterov"}
+
+
+def test_what_is_kept_of_a_run_makes_it_no_other_configuration(record, capsys):
+    record("0.2", [0.7], [0])
+    record("0.2", [0.8], [1], **{"trainer.checkpoints": "best"})
+    record("0.1", [0.6, 0.5])
+    (row,) = rows(capsys)
+    assert (row["best"], row["n"]) == ("optimizer.lr=0.2", "2")
+
+
+def test_a_group_without_a_run_that_counts_is_named_and_makes_no_claims(record, capsys):
+    record("0.2", [0.7, 0.8])
+    record("0.1", [0.6, 0.5])
+    record("5", [0.3, 0.3], tags={"diverged": "true"})
+    text = said(capsys)
+    assert "optimizer.lr=5: nothing is compared, since all its runs are left out." in text
+    assert "lacks" not in text
+    assert "95 % interval" in text  # it makes no pair
 
 
 def test_long_names_are_numbered_and_explained(record, capsys):

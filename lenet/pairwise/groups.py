@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lenet.comparison import differing, lower_is_better
 from lenet.errors import UserError
 from lenet.summary import SEED, swept_of
-from lenet.tracking.store import RunRecord
+from lenet.tracking.store import PARENT, RunRecord
 
 TARGET = "._target_"
 
@@ -82,9 +82,13 @@ def _unfit(run: RunRecord, metric: str) -> str | None:
 def _names(
     keys: Sequence[str], members: Mapping[tuple[str | None, ...], Sequence[RunRecord]]
 ) -> dict[tuple[str | None, ...], str]:
-    """Name each group by what was swept, in the user's own words, or by the parameters that differ."""
+    """Name each group by what was swept, in the user's own words, or by the parameters that differ.
+
+    Only where all runs are of one sweep: in runs of several, other parameters may differ too.
+    """
+    sweeps = {run.tags.get(PARENT) for runs in members.values() for run in runs}
     swept = {setting: _swept(runs) for setting, runs in members.items()}
-    if all(swept.values()) and len(set(swept.values())) == len(swept):
+    if len(sweeps) == 1 and None not in sweeps and len(set(filter(None, swept.values()))) == len(members):
         return swept
     return {
         setting: ", ".join(_word(key, value) for key, value in zip(keys, setting, strict=True) if value is not None)

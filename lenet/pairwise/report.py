@@ -104,6 +104,8 @@ def _sentences(
 
 def _meaning(each: Difference, together: str) -> str:
     n = len(each.seeds)
+    if not each.group.values:
+        return "nothing is compared, since all its runs are left out."
     if each.difference is None:
         return "no seed in common with the best, nothing is compared."
     side = "lower" if each.difference < 0 else "higher"
@@ -121,7 +123,7 @@ def _meaning(each: Difference, together: str) -> str:
 
 def _lacking(each: Difference, names: dict[str, str]) -> Iterator[str]:
     for one, other in ((each.group, each.reference), (each.reference, each.group)):
-        if alone := [seed for seed in one.values if seed not in other.values]:
+        if other.values and (alone := [seed for seed in one.values if seed not in other.values]):
             seeds = f"seed{'s' * (len(alone) > 1)} {', '.join(alone)}"
             yield f"{names[other.name]} lacks {seeds} of {names[one.name]}, not compared."
 
