@@ -7,24 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from lenet.arguments import Parser
+from lenet.choosing import EPILOG, choose, open_finder, split
 from lenet.command import DONE, run_command, write_out
-from lenet.errors import UserError, did_you_mean
+from lenet.errors import UserError
+from lenet.tables import Format
 
 if TYPE_CHECKING:
     from lenet.comparison import Comparison
-    from lenet.tracking.finding import Finder
-    from lenet.tracking.store import RunRecord
-
-KEYS = ("tracking.uri", "tracking.experiment")
-EXPERIMENT = "lenet"
-"""Where runs are looked for when none is named; the default of `tracking.experiment`."""
 
 LR = "optimizer.lr"
-
-EPILOG = """\
-RUN is a run's id or the beginning of one, a run's name, `last`, `best:SWEEP`, a sweep (its runs are
-compared), or the name of an experiment (all its runs are). Without one, all runs of tracking.experiment
-(lenet) are compared. Keys: tracking.uri=ADDRESS, tracking.experiment=NAME."""
+CONFIDENCE = 0.95
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,55 +27,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_intermixed_args(list(arguments))
-    names, keys = _split(options.runs)
+    options = _parser().read(arguments)
+    names, keys = split(options.runs)
     target = _checked_target(options.plot)
-    from lenet.tracking.importing import without_collections
+    confidence = _checked_confidence(options)
+    from lenet.comparison import compare, render
 
-    with without_collections():
-        from lenet.comparison import compare, render
-        from lenet.tracking.address import tracking_uri
-        from lenet.tracking.finding import Finder
-
-    finder = Finder(tracking_uri(keys.get("tracking.uri")))
-    runs = _chosen(finder, names, keys.get("tracking.experiment"), options.filter)
+    finder = open_finder(keys.get("tracking.uri"))
+    runs = choose(finder, names, keys.get("tracking.experiment"), options.filter)
     comparison = compare(runs, options.metric)
+    if options.pairwise:
+        from lenet.pairwise.report import report
+
+        write_out(report(runs, options.metric, confidence, options.format))
+        return DONE
     write_out(render(comparison, options.format))
     if target:
         _plot(comparison, target)
     return DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    from lenet.comparison import Format
-
-    parser = argparse.ArgumentParser(
-        prog="python -m lenet.compare",
-        description="Compare runs: the parameters that differ, and what each run reached.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _parser() -> Parser:
+    parser = Parser(
+        "python -m lenet.compare", "Compare runs: the parameters that differ, and what each run reached.", EPILOG
     )
     parser.add_argument("runs", nargs="*", metavar="RUN|key=value", help="what to compare")
     parser.add_argument("--metric", default="best/val_accuracy", metavar="M", help="what to sort by (%(default)s)")
-    parser.add_argument("--format", default="table", choices=get_args(Format), help="how to print it (%(default)s)")
+    parser.add_choice("--format", get_args(Format), default="table", help="how to print it (%(default)s)")
+    parser.add_argument("--pairwise", action="store_true", help="compare groups of runs over the seeds they share")
+    parser.add_argument("--confidence", metavar="C", help=f"of the intervals of --pairwise ({CONFIDENCE})")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the metric against what differs (the rate first)")
     parser.add_argument("--filter", default="", help="MLflow's filter on the runs of an experiment")
     return parser
 
 
-def _split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Tell this command's keys from the names of runs, which may hold a `=` too (`lr=0.01`)."""
-    keys: dict[str, str] = {}
-    names: list[str] = []
-    for word in words:
-        key, separator, value = word.partition("=")
-        if separator and key in KEYS:
-            keys[key] = value
-        elif separator and (hint := did_you_mean(key, KEYS, 0.8)):
-            raise UserError(f"unknown key `{key}`.{hint} Accepted: {', '.join(KEYS)}.")
-        else:
-            names.append(word)
-    return names, keys
+def _checked_confidence(options: argparse.Namespace) -> float:
+    """Return the confidence of the intervals; raise `UserError` for none, or where there are no intervals."""
+    if options.pairwise and options.plot:
+        raise UserError("--plot draws runs and --pairwise compares groups of them: give one of the two.")
+    if options.confidence is None:
+        return CONFIDENCE
+    if not options.pairwise:
+        raise UserError("--confidence is that of the intervals of --pairwise, which is missing.")
+    try:
+        confidence = float(options.confidence)
+    except ValueError:
+        confidence = math.nan
+    if not 0 < confidence < 1:
+        raise UserError(f"--confidence is {options.confidence}; accepted are numbers between 0 and 1, such as 0.95.")
+    return confidence
 
 
 def _checked_target(plot: str | None) -> Path | None:
@@ -99,36 +92,6 @@ def _checked_target(plot: str | None) -> Path | None:
     if taken:
         raise UserError(f"--plot: {path} is there already, and is not overwritten; name another file.")
     return path
-
-
-def _chosen(finder: "Finder", names: Sequence[str], experiment: str | None, wanted: str) -> "list[RunRecord]":
-    """Return the runs that are meant, each once, in the order in which they were named."""
-    from lenet.tracking.finding import is_sweep
-
-    experiments = finder.experiments()
-    named = [name for name in names if name in experiments]
-    if names and experiment is not None:
-        raise UserError("tracking.experiment is for comparing a whole experiment: name it, or runs, not both.")
-    if not names:
-        named = [EXPERIMENT if experiment is None else experiment]
-    if wanted and not named:
-        raise UserError("--filter picks among the runs of an experiment: name one, or no run.")
-    runs: list[RunRecord] = []
-    for name in names or named:
-        if name in named:
-            if name not in experiments:
-                hint = did_you_mean(name, experiments)
-                raise UserError(f"there is no experiment `{name}`.{hint} Accepted: {', '.join(experiments)}.")
-            found = finder.filtered(wanted, [experiments[name]])
-            runs += [run for run in reversed(found) if not is_sweep(run)]
-        else:
-            run = finder.find(name)
-            runs += finder.children(run) if is_sweep(run) else [run]
-    if not runs:
-        raise UserError(
-            f"there is no run to compare in {', '.join(names or named)}{' with this filter' * bool(wanted)}."
-        )
-    return list({run.id: run for run in runs}.values())
 
 
 def _plot(comparison: "Comparison", target: Path) -> None:

@@ -1,21 +1,15 @@
 """What tells runs apart: the parameters that differ, the metrics they reached, in an order."""
 
-import csv
-import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-from tabulate import tabulate
+from typing import TYPE_CHECKING, Any
 
 from lenet.errors import UserError, did_you_mean
+from lenet.tables import WIDEST, Format, cut, number, to_data, to_table
 
-if TYPE_CHECKING:  # to name the formats in `--help` takes no MLflow
+if TYPE_CHECKING:
     from lenet.tracking.store import RunRecord
-
-Format = Literal["table", "markdown", "csv", "json"]
 
 METRICS = ("best/val_accuracy", "val/accuracy", "val/loss", "test/accuracy", "test/loss")
 """The metrics that are shown beside the one that is asked for, as far as any run has them."""
@@ -23,14 +17,11 @@ METRICS = ("best/val_accuracy", "val/accuracy", "val/loss", "test/accuracy", "te
 LEFT_OUT = "val/accuracy"
 """Of those, the one that a table has no room for."""
 
-NEVER_DIFFER = ("sweep.", "hydra.", "tracking.")
-"""Beginnings of parameters that say where a run is kept, not what it is."""
+NEVER_DIFFER = ("sweep.", "hydra.", "tracking.", "trainer.checkpoints")
+"""Beginnings of parameters that say where a run is kept, or what of it, not what it is."""
 
 OTHERS = ("run", "seconds", "status", "diverged", "run_id")
 """What is told of each run besides parameters and metrics."""
-
-WIDEST = 20
-"""Characters of a value in a table."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class Comparison:
 
 
 def compare(runs: "Sequence[RunRecord]", metric: str) -> Comparison:
-    """Compare runs; a metric whose name speaks of loss or seconds is better the smaller it is, any other the greater.
+    """Put runs in order, the best first.
 
     Raises `UserError` where no run has the metric.
     """
@@ -71,7 +62,7 @@ def compare(runs: "Sequence[RunRecord]", metric: str) -> Comparison:
     if metric not in recorded:
         accepted = ", ".join(recorded) or "none: these runs have recorded no metrics"
         raise UserError(f"--metric: no run has `{metric}`.{did_you_mean(metric, recorded)} Accepted: {accepted}.")
-    sign = 1 if any(word in metric for word in ("loss", "seconds")) and "per_second" not in metric else -1
+    sign = 1 if lower_is_better(metric) else -1
 
     def place(run: "RunRecord") -> float:
         value = run.metrics.get(metric, math.nan)
@@ -79,6 +70,11 @@ def compare(runs: "Sequence[RunRecord]", metric: str) -> Comparison:
 
     shown = [name for name in METRICS if name in recorded and name != metric]
     return Comparison(tuple(sorted(runs, key=place)), differing(runs), metric, (metric, *shown))
+
+
+def lower_is_better(metric: str) -> bool:
+    """Say whether a metric is better the smaller it is, as one is whose name speaks of loss or seconds."""
+    return any(word in metric for word in ("loss", "seconds")) and "per_second" not in metric
 
 
 def differing(runs: "Sequence[RunRecord]") -> tuple[str, ...]:
@@ -93,18 +89,10 @@ def render(comparison: Comparison, form: Format) -> str:
     `csv` and `json` hold full names, numbers as they are and every id; the tables are for reading.
     """
     rows = comparison.rows()
-    if form == "json":
-        return json.dumps([_without_nan(row) for row in rows], indent=2, ensure_ascii=False) + "\n"
-    if form == "csv":
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+    if form == "json" or form == "csv":
+        return to_data(rows, form)
     unsaid = _unsaid(comparison)
-    shown = [_shown(row, comparison, unsaid) for row in rows]
-    styles = {"table": "simple", "markdown": "github"}
-    return tabulate(shown, headers="keys", tablefmt=styles[form], disable_numparse=True) + "\n"
+    return to_table([_shown(row, comparison, unsaid) for row in rows], form)
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
@@ -117,13 +105,13 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 def _shown(row: Mapping[str, Any], comparison: Comparison, short: Mapping[str, str]) -> dict[str, str]:
     """Return what a table says of a run."""
     values = {key: row[comparison.column(key)] for key in short}
-    parameters = {short[key]: _cut("–" if value is None else value) for key, value in values.items()}
+    parameters = {short[key]: cut("–" if value is None else value) for key, value in values.items()}
     wanted = [name for name in comparison.metrics if name != LEFT_OUT or name == comparison.metric]
-    metrics = {_metric_name(name): _number(row[name]) for name in wanted}
+    metrics = {_metric_name(name): number(row[name]) for name in wanted}
     status = {"status": "diverged" if row["diverged"] else row["status"]}
     if all(run.status == "FINISHED" and run.tags.get("diverged") != "true" for run in comparison.runs):
         status = {}
-    return {"run": _cut(row["run"]), **parameters, **metrics, **status, "id": row["run_id"][:8]}
+    return {"run": cut(row["run"]), **parameters, **metrics, **status, "id": row["run_id"][:8]}
 
 
 def _unsaid(comparison: Comparison) -> dict[str, str]:
@@ -138,19 +126,3 @@ def _unsaid(comparison: Comparison) -> dict[str, str]:
 
 def _metric_name(name: str) -> str:
     return {"best/val_accuracy": "best val"}.get(name, name.replace("accuracy", "acc").replace("/", " "))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
-
-
-def _without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has neither NaN nor infinities: they become texts."""
-    return {
-        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in row.items()
-    }

@@ -156,7 +156,8 @@ def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None, benc
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
-        log.warning("%s: interrupted, closed as KILLED with its last checkpoint", run.name)
+        kept = " with its last checkpoint" if plan.trainer.keeps_last else ""
+        log.warning("%s: interrupted, closed as KILLED%s", run.name, kept)
         raise
     except Exception as error:
         expected = isinstance(error, UserError | Failure)

@@ -11,6 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from lenet.comparison import short_names
+from lenet.tables import bars, cut
 from lenet.tracking.store import RunRecord
 
 RANKING = "best/val_accuracy"
@@ -77,7 +78,7 @@ def to_group_table(groups: Sequence[Row], keys: Sequence[str], style: str = "sim
     for group in groups:
         left_out = {"left out": group["diverged"] + group["failed"]} if any_left_out else {}
         figures = {name: _pair(group[metric]) for metric, name in SHOWN.items() if metric != "val/accuracy"}
-        words = {name: _cut(str(group[key]), 16) for key, name in short_names(settings).items()}
+        words = {name: cut(str(group[key]), 16) for key, name in short_names(settings).items()}
         shown.append({**words, "n": group["n"], **figures, **left_out})
     return _table(shown, style)
 
@@ -92,6 +93,8 @@ def to_markdown(rows: Sequence[Row], groups: Sequence[Row], keys: Sequence[str])
 
 def _table(rows: Sequence[Mapping[str, Any]], style: str) -> str:
     """Return a table; in a terminal, headings of two words stand in two lines."""
+    if style == "github":
+        rows = [{bars(name): bars(str(value)) for name, value in row.items()} for row in rows]
     headings = {name: name.replace(" ", "\n") if style == "simple" else name for row in rows for name in row}
     return tabulate(rows, headings, tablefmt=style, disable_numparse=True)
 
@@ -115,7 +118,7 @@ def _row(child: RunRecord) -> Row:
 
 def _shown(row: Row) -> Mapping[str, str]:
     return {
-        "run": _cut(row["name"], 24),
+        "run": cut(row["name"], 24),
         **{name: _number(row[metric]) for metric, name in SHOWN.items()},
         "seconds": _number(row["seconds"], 1),
         "status": "diverged" if row["diverged"] == "true" else row["status"],
@@ -134,9 +137,3 @@ def _pair(figures: tuple[float, float]) -> str:
 
 def _number(value: float, digits: int = 4) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _cut(text: str, most: int) -> str:
-    """Cut a long text in its middle: jobs of a sweep differ at both ends of their names."""
-    end = most // 2
-    return text if len(text) <= most else f"{text[: most - end - 1]}…{text[-end:]}"

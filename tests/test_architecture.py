@@ -11,7 +11,7 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range"},
+    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables"},
     {"identity"},
     {"backend"},
     {"memory"},
@@ -36,13 +36,13 @@ ORDER = [
     {"build"},
     {"workbench"},
     {"session"},
-    {"progress", "figures", "comparison", "summary", "range_test"},
+    {"progress", "figures", "comparison", "summary", "range_test", "choosing", "pairwise", "usage"},
     {"experiment"},
     {"jobs"},
     {"launcher", "sweeper", "answer"},
     {"sweep"},
-    {"command"},
-    {"run", "compare"},
+    {"command", "arguments"},
+    {"run", "compare", "disk"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}
@@ -55,6 +55,7 @@ HOMES = {
     "optuna": {"search"},
     "pooch": {"data"},
     "PIL": {"data"},
+    "scipy": {"pairwise"},
 }
 
 

@@ -75,6 +75,7 @@ WRONG = [
     (["trainer.batch_size=-1"], r"`trainer\.batch_size` is -1"),
     (["trainer.sampler=shufle"], r"`trainer\.sampler` is 'shufle'.*Did you mean `shuffle`\?"),
     (["trainer.checkpoint_every=soon"], r"checkpoint_every.*'soon'.*epochs.*seconds"),
+    (["trainer.checkpoints=lst"], r"`trainer\.checkpoints` is 'lst'.*Did you mean `last`\?"),
     (["trainer.early_stopping=0"], r"`trainer\.early_stopping` is 0"),
     (["trainer.figures=some"], r"`trainer\.figures` is 'some'.*'basic', 'all' or 'none'"),
     (["backend=cupy"], r"backend=cupy cannot be had: .*CuPy is not installed"),

@@ -108,6 +108,28 @@ def test_a_parameter_that_the_names_do_not_tell_has_a_column(recorded, capsys):
     assert capsys.readouterr().out.splitlines()[0].split()[:3] == ["run", "activation", "lr"]
 
 
+def test_bars_in_values_open_no_cells_in_markdown(workplace, capsys):
+    store = Store(tracking_uri(), "lenet")
+    for number in range(2):
+        run = store.start_run("a|b", params={"c": f"e|{number}"})
+        run.log_metrics({"test/loss": number}, 1)
+        run.close("FINISHED")
+    assert main(["--metric", "test/loss", "--format", "markdown"]) == 0
+    heading, _, first, second = capsys.readouterr().out.splitlines()
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in (heading, first, second)] == [5] * 3
+    assert first.startswith(r"| a\|b  | e\|0 | ")
+    assert main(["--metric", "test/loss"]) == 0
+    assert "a|b    e|0 " in capsys.readouterr().out
+
+
+def test_a_name_with_both_kinds_of_quotes_is_found(recorded, capsys):
+    name = """it's "so" """.strip()
+    run = Store(tracking_uri(), "lenet").start_run(name)
+    run.log_metrics({"best/val_accuracy": 0.5}, 1)
+    run.close("FINISHED")
+    assert names(capsys, name) == [name]
+
+
 def test_a_figure_is_drawn_and_never_over_a_file_that_is_there(recorded, workplace, capsys):
     assert main(["second", "--plot", "figure.png"]) == 0
     drawn = (workplace / "figure.png").read_bytes()
@@ -127,13 +149,26 @@ def test_a_figure_is_drawn_and_never_over_a_file_that_is_there(recorded, workpla
         (["best:nothing"], "there is no run `nothing`"),
         (["alone", "--metric", "test/los"], r"no run has `test/los`. Did you mean `test/loss`\?"),
         (["--filter", "so what"], r"--filter: `so what` is no filter: .*Accepted: MLflow's"),
-        (["--filter", "params.seed = '77'"], "there is no run to compare in lenet with this filter"),
+        (["--filter", "params.seed = '77'"], "there is no run in lenet with this filter"),
         (["alone", "--filter", "params.seed = '0'"], "--filter picks among the runs of an experiment"),
         (["tracking.experiment=lenett"], r"there is no experiment `lenett`. Did you mean `lenet`\?"),
         (["tracking.url=sqlite:///mlflow.db"], r"unknown key `tracking.url`. Did you mean `tracking.uri`\?"),
         (["tracking.uri=sqlite:///other.db"], "there is no store at .*other.db"),
         (["tracking.uri=ftp://host"], "unknown scheme `ftp`"),
         (["alone", "tracking.experiment=lenet"], "name it, or runs, not both"),
+        (
+            ["--filter", "attributes.start_time > " + "9" * 30],
+            r"--filter: `attributes.start_time > 9+` is no filter: .*larg",
+        ),
+        (["--filter", "attributes.start_time > " + "9" * 5000], r"--filter: `.{,50}…9{50}` is no filter: .*digits"),
+        (["--filter", "metrics.`test/loss` > 1e999999"], "there is no run in lenet with this filter"),
+        (["--metrc", "test/loss"], r"unknown option `--metrc`. Did you mean `--metric`\? Accepted: --help, --metric, "),
+        (["--form", "csv"], r"unknown option `--form`. Did you mean `--format`\?"),
+        (
+            ["--format", "tabel"],
+            r"--format: `tabel` is not an option. Did you mean `table`\? Accepted: table, markdown",
+        ),
+        (["alone", "--metric"], "--metric: expected one argument"),
         (["alone", "--plot", f"{'x' * 300}.png"], "cannot be a file here"),
         (["alone", "--plot", "figure.gif"], "does not end in .png"),
         (["alone", "--plot", "digits.npz/figure.png"], "cannot be written"),

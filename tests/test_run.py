@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 
 from lenet import checkpoint
 from lenet.run import main
+from lenet.tracking.run import Run
 from tests.conftest import SMALL, artifacts, environment, save_digits, training
 
 EPOCH_METRICS = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "samples_per_second"}
@@ -134,6 +135,26 @@ def test_early_stopping_waits_for_its_patience_and_keeps_the_best(workplace, rec
     assert run.data.tags["stopped_early"] == "true"
     assert checkpoint.load(artifacts(run) / "checkpoints/best.npz").meta["epoch"] == best + 1
     assert checkpoint.load(artifacts(run) / "checkpoints/last.npz").meta["epoch"] == len(accuracies)
+
+
+@pytest.mark.parametrize(("kept", "expected"), [("last", {"last"}), ("best", {"best"}), ("none", set())])
+def test_checkpoints_that_are_not_kept_are_never_written_and_nothing_else_changes(kept, expected, workplace, records):
+    arguments = [*SMALL, "trainer.figures=none", "trainer.epochs=40", "trainer.early_stopping=2"]
+    written = []
+    original = Run.log_bytes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "log_bytes", lambda run, data, name: (written.append(name), original(run, data, name)))
+        assert main([*arguments, "trainer.checkpoint_every=1", f"trainer.checkpoints={kept}"]) == 0
+    assert main(arguments) == 0
+    both, run = records()
+    assert {name for name in written if name.startswith("checkpoints/")} == {f"checkpoints/{e}.npz" for e in expected}
+    assert files(run) == files(both) - {f"checkpoints/{name}.npz" for name in {"last", "best"} - expected}
+    for name in expected:
+        np.testing.assert_equal(weights(run, name), weights(both, name))
+    timed = "samples_per_second"
+    assert {k: v for k, v in run.data.metrics.items() if k != timed} == {
+        k: v for k, v in both.data.metrics.items() if k != timed
+    }
 
 
 def test_the_report_s_regime_takes_one_image_from_each_block(workplace, records):

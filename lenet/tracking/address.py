@@ -15,6 +15,9 @@ ACCEPTED = (
     "`postgresql://…`, `mysql://…` or `mssql://…`"
 )
 
+SQLITE_OPTIONS = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
+"""What may follow the `?` of an SQLite file's address; SQLAlchemy ignores others, such as `mode`, with a warning."""
+
 # Up to the last @ of the authority. The second form is a password with an unescaped slash: what stands before
 # the slash then looks like host:port with a port that is no number.
 _USER = re.compile(r"(?<=://)(?:[^/?#\s'\"]*@|[^/?#\s:@]*:(?!\d+(?:[/?#\s'\"]|$))[^\s'\"]*@)")
@@ -76,6 +79,14 @@ def _absolute(key: str, uri: str, scheme: str, rest: str) -> str:
         raise UserError(
             f"{key}: `{uri}` names no file (three slashes and a relative path; four for an absolute one; "
             f"no other driver; a store in memory would lose its runs). Accepted: {ACCEPTED}."
+        )
+    if path.startswith("file:"):
+        raise UserError(f"{key}: `{uri}` is an address of SQLite's own kind, not taken here. Accepted: {ACCEPTED}.")
+    options = [option.partition("=")[0] for option in query.split("&")] if query else []
+    if unknown := [option for option in options if option not in SQLITE_OPTIONS]:
+        raise UserError(
+            f"{key}: `{uri}` asks for `{unknown[0]}`, which would have no effect. Accepted: {ACCEPTED}; "
+            f"for SQLite then `?` and {', '.join(SQLITE_OPTIONS)}."
         )
     absolute = os.path.abspath(path)
     if odd := next((character for character in "%?" if character in absolute), None):

@@ -7,11 +7,14 @@ from itertools import islice
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from lenet.errors import UserError, did_you_mean
+from lenet.tables import cut
+from lenet.tracking import artifacts
 from lenet.tracking.address import mask
 from lenet.tracking.opening import reach_store
-from lenet.tracking.run import TrackingError, reason, translated
+from lenet.tracking.run import reason, translated
 from lenet.tracking.store import KIND, NEWEST_FIRST, OLDEST_FIRST, PAGE, PARENT, RunRecord, children_of, each_run
 
 BEST = "best_run"
@@ -23,7 +26,7 @@ ACCEPTED = "a run's id or the beginning of one, a run's name, `last`, or `best:S
 
 
 class Finder:
-    """The runs of all experiments in the store at `uri`; deleted ones are not seen.
+    """The runs of all experiments in the store at `uri`; deleted ones are seen by `deleted` alone.
 
     Raises `UserError` where there is no store.
     """
@@ -51,9 +54,7 @@ class Finder:
         if re.fullmatch(r"[0-9a-f]{1,32}", text):
             candidates = self.search(f"attributes.run_id LIKE '{text}%'", most=SHOWN + 1)
         if len(text) < 32 or not candidates:
-            quote = '"' if "'" in text else "'"  # MLflow's filters have no escapes
-            if quote not in text:
-                candidates += self.search(f"attributes.run_name = {quote}{text}{quote}", most=SHOWN + 1)
+            candidates += islice(self._named(text), SHOWN + 1)
         candidates = list({run.id: run for run in candidates}.values())
         if len(candidates) == 1:
             return candidates[0]
@@ -84,14 +85,30 @@ class Finder:
         ids = list(experiments)
         try:
             self._client.search_runs(ids, filter_string, max_results=1)
-        except MlflowException as error:
-            if error.error_code != "INVALID_PARAMETER_VALUE":
-                raise TrackingError(reason(error)) from None
+        except (MlflowException, SQLAlchemyError, ValueError, ArithmeticError) as error:
+            with translated():
+                self._client.search_runs(ids, max_results=1)  # raises where the store is to blame, not the filter
             raise UserError(
-                f"--filter: `{filter_string}` is no filter: {reason(error).rstrip('.')}. "
+                f"--filter: `{cut(filter_string, 100)}` is no filter: {reason(error).rstrip('.')}. "
                 "Accepted: MLflow's, such as \"metrics.`val/accuracy` > 0.9 and params.seed = '0'\"."
             ) from None
         return self.search(filter_string, ids)
+
+    def artifact_sizes(self, run_id: str) -> dict[str, int] | None:
+        """Return the bytes of each artifact of a run by its path, as `artifacts.sizes` does."""
+        return artifacts.sizes(self._client, run_id)
+
+    def deleted(self) -> list[str]:
+        """Return the ids of all deleted runs of the store."""
+        return artifacts.deleted_runs(self._client)
+
+    def _named(self, name: str) -> Iterable[RunRecord]:
+        quote = '"' if "'" in name else "'"
+        if quote not in name:
+            return self.search(f"attributes.run_name = {quote}{name}{quote}", most=SHOWN + 1)
+        # MLflow's filters have no escapes, so no filter can ask for a name with both kinds of quotes.
+        every = each_run(self._client, list(self.experiments().values()), "", NEWEST_FIRST)
+        return (run for run in every if run.name == name)
 
     def _last(self) -> RunRecord:
         # MLflow's filters cannot ask for the lack of a tag.

@@ -53,7 +53,7 @@ class Run:
         self.name = name
         self.flush_seconds = flush_seconds
         self._client = client
-        self._artifacts = _local_folder(artifact_uri)
+        self._artifacts = local_folder(artifact_uri)
         self._buffer: list[Metric] = []
         self._flushed = time.monotonic()
         self._closed = False
@@ -199,7 +199,8 @@ def as_text(value: object, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _local_folder(artifact_uri: str) -> Path | None:
+def local_folder(artifact_uri: str) -> Path | None:
+    """Return the folder of this machine that an address of artifacts means; None if it means another place."""
     parts = urlsplit(artifact_uri)
     # MLflow decodes a plain path too, so its UI looks for the artifacts there.
     path = {"file": parts.path, "": artifact_uri}.get(parts.scheme)

@@ -16,7 +16,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 class Keeper:
-    """Hands the checkpoints `last.npz` and `best.npz` to `publish(bytes, artifact name)`.
+    """Hands `last.npz` and `best.npz`, whichever are to be kept, to `publish(bytes, artifact name)`.
 
     The best state is that of the highest `val/accuracy`, the earliest on a tie. It is remembered at once, and
     written when a checkpoint is due, so that short epochs are not slowed by the disk.
@@ -46,7 +46,7 @@ class Keeper:
             accuracy = progress.history[-1]["val/accuracy"]
             if accuracy > self.best_accuracy:
                 self.best_accuracy, self.best_epoch = accuracy, progress.epoch
-                self._best = self._state()
+                self._best = self._state() if self.settings.keeps_best else None
         since = progress.epoch - self._saved_epoch, time.monotonic() - self._saved_at
         if self.settings.checkpoint_every.is_due(*since):
             self.save()
@@ -55,7 +55,8 @@ class Keeper:
 
     def save(self) -> None:
         """Write the state of this moment as `last.npz`, and the best so far if it is not yet written."""
-        self.publish(checkpoint.dumps(*self._state()), "checkpoints/last.npz")
+        if self.settings.keeps_last:
+            self.publish(checkpoint.dumps(*self._state()), "checkpoints/last.npz")
         if self._best:
             self.publish(checkpoint.dumps(*self._best), "checkpoints/best.npz")
             self._best = None

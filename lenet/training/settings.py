@@ -40,11 +40,14 @@ class TrainerSettings:
         batch_size: PositiveInt = 64,
         sampler: Literal["shuffle", "one_per_block"] = "shuffle",
         checkpoint_every: int | str = "10s",
+        checkpoints: Literal["both", "last", "best", "none"] = "both",
         early_stopping: PositiveInt | None = None,
         figures: Literal["basic", "all", "none"] = "basic",
     ) -> None:
         self.epochs = epochs
         self.sampler: Sampler = Shuffle(batch_size) if sampler == "shuffle" else OnePerBlock(batch_size)
         self.checkpoint_every = Every.parse(checkpoint_every)
+        self.keeps_last = checkpoints in ("both", "last")
+        self.keeps_best = checkpoints in ("both", "best")
         self.early_stopping = early_stopping
         self.figures = figures

@@ -1,0 +1,39 @@
+"""Command lines whose mistakes are said as all others are: one message, with what was perhaps meant."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from lenet.errors import UserError, did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """An `argparse` parser of options among names in any order, which raises `UserError` for what it cannot take."""
+
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        form = argparse.RawDescriptionHelpFormatter
+        super().__init__(prog, description=description, epilog=epilog, formatter_class=form, allow_abbrev=False)
+
+    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Return what the command line says."""
+        options, unknown = self.parse_known_intermixed_args(list(arguments))
+        if unknown:
+            accepted = [name for name in self._option_string_actions if name.startswith("--")]
+            name = unknown[0].partition("=")[0]
+            raise UserError(f"unknown option `{name}`.{did_you_mean(name, accepted)} Accepted: {', '.join(accepted)}.")
+        return options
+
+    def add_choice(self, name: str, accepted: Sequence[str], **keywords: Any) -> None:
+        """Add an option that takes one of a few words."""
+
+        def word(text: str) -> str:
+            if text not in accepted:
+                hint = did_you_mean(text, accepted)
+                raise UserError(f"{name}: `{text}` is not an option.{hint} Accepted: {', '.join(accepted)}.")
+            return text
+
+        self.add_argument(name, type=word, metavar="|".join(accepted), **keywords)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UserError` with the reason that `argparse` gives."""
+        raise UserError(f"{message.removeprefix('argument ')}. `--help` lists all options.")

@@ -1,0 +1,60 @@
+"""Rows as text: to be read (`table`, `markdown`) or to be read in by another program (`csv`, `json`)."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
+
+from tabulate import tabulate
+
+Format = Literal["table", "markdown", "csv", "json"]
+Row = Mapping[str, Any]
+
+WIDEST = 20
+"""Characters of a value in a table."""
+
+
+def to_data(rows: Sequence[Row], form: Literal["csv", "json"]) -> str:
+    """Return rows that all have the keys of the first, numbers as they are, as text that ends in a line's end."""
+    if form == "json":
+        return json.dumps([_without_nan(row) for row in rows], indent=2, ensure_ascii=False) + "\n"
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_table(rows: Sequence[Row], form: Literal["table", "markdown"], right: Collection[str] = ()) -> str:
+    """Return rows of texts under their keys, the columns called `right` aligned there, ending in a line's end."""
+    if form == "markdown":  # where a bar would begin a new cell
+        rows = [{bars(key): bars(text) for key, text in row.items()} for row in rows]
+    styles = {"table": "simple", "markdown": "github"}
+    sides = ["right" if key in right else "left" for key in rows[0]] if right else None
+    return tabulate(rows, headers="keys", tablefmt=styles[form], disable_numparse=True, colalign=sides) + "\n"
+
+
+def bars(text: str) -> str:
+    """Return a text with its bars escaped, for a cell of a table in Markdown."""
+    return text.replace("|", "\\|")
+
+
+def cut(text: str, widest: int = WIDEST) -> str:
+    """Cut a text longer than `widest` characters in its middle: runs' names and values differ at both ends."""
+    end = widest // 2
+    return text if len(text) <= widest else f"{text[: widest - end - 1]}…{text[-end:]}"
+
+
+def number(value: float | None) -> str:
+    """Return a number with four decimals, a large one with four digits, and nothing for None or NaN."""
+    return "" if value is None or math.isnan(value) else f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def _without_nan(row: Row) -> dict[str, Any]:
+    """JSON has neither NaN nor infinities: they become texts."""
+    return {
+        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
