@@ -158,7 +158,7 @@ def test_a_command_is_measured_with_its_children(tmp_path):
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     usage = process.run([sys.executable, "-c", code], tmp_path, clean_environment())
     assert usage.wall > 0.5
-    assert usage.pss > usage.largest_rss > 1e8
+    assert min(usage.pss, usage.largest_rss) > 1e8  # which of them is more depends on who else runs Python here
 
 
 def test_a_command_that_fails_is_no_measurement(tmp_path):
