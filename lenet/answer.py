@@ -15,6 +15,9 @@ from lenet.tracking.store import RunRecord, Store
 
 log = logging.getLogger(__name__)
 
+CURVES = 30
+"""The most curves that one figure can show; of more runs, the best."""
+
 
 def sum_up(store: Store, parent: Run, children: Sequence[RunRecord], jobs: int, command: CommandLine) -> None:
     """Record the sweep's tables, figures and best run on the parent, and show them."""
@@ -47,8 +50,9 @@ def _figures(store: Store, rows: Sequence[summary.Row], keys: Sequence[str]) -> 
     key = next(iter(settings), summary.SEED if keys else "name")
     yield "sweep", plots.to_png(plots.sweep(rows, key, summary.RANKING))
     for metric in ("val/accuracy", "val/loss"):
-        histories = {row["name"]: store.history(row["run_id"], metric) for row in rows}
-        yield f"curves_{metric.replace('/', '_')}", plots.to_png(plots.training_curves(histories, metric))
+        histories = {row["name"]: store.history(row["run_id"], metric) for row in rows[:CURVES]}
+        figure = plots.training_curves(histories, metric, left_out=len(rows) - len(histories))
+        yield f"curves_{metric.replace('/', '_')}", plots.to_png(figure)
     if len(settings) == 2:
         yield "heat_map", plots.to_png(plots.heat_map(rows, settings[0], settings[1], summary.RANKING))
 

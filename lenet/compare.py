@@ -31,15 +31,15 @@ def _main(arguments: Sequence[str]) -> int:
     names, keys = split(options.runs)
     target = _checked_target(options.plot)
     confidence = _checked_confidence(options)
-    from lenet.comparison import compare, render
+    from lenet.comparison import compare, default_metric, render
 
     finder = open_finder(keys.get("tracking.uri"))
     runs = choose(finder, names, keys.get("tracking.experiment"), options.filter)
-    comparison = compare(runs, options.metric)
+    comparison = compare(runs, options.metric or default_metric(runs))
     if options.pairwise:
         from lenet.pairwise.report import report
 
-        write_out(report(runs, options.metric, confidence, options.format))
+        write_out(report(runs, comparison.metric, confidence, options.format))
         return DONE
     write_out(render(comparison, options.format))
     if target:
@@ -52,7 +52,7 @@ def _parser() -> Parser:
         "python -m lenet.compare", "Compare runs: the parameters that differ, and what each run reached.", EPILOG
     )
     parser.add_argument("runs", nargs="*", metavar="RUN|key=value", help="what to compare")
-    parser.add_argument("--metric", default="best/val_accuracy", metavar="M", help="what to sort by (%(default)s)")
+    parser.add_argument("--metric", metavar="M", help="what to sort by (best/val_accuracy)")
     parser.add_choice("--format", get_args(Format), default="table", help="how to print it (%(default)s)")
     parser.add_argument("--pairwise", action="store_true", help="compare groups of runs over the seeds they share")
     parser.add_argument("--confidence", metavar="C", help=f"of the intervals of --pairwise ({CONFIDENCE})")

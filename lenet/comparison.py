@@ -53,6 +53,12 @@ class Comparison:
         ]
 
 
+def default_metric(runs: "Sequence[RunRecord]") -> str:
+    """Return what runs are compared by unless it is said: the best accuracy, or where none has got so far, the last."""
+    best, last = METRICS[:2]
+    return last if any(last in run.metrics for run in runs) and not any(best in run.metrics for run in runs) else best
+
+
 def compare(runs: "Sequence[RunRecord]", metric: str) -> Comparison:
     """Put runs in order, the best first.
 

@@ -73,19 +73,18 @@ def sweep(rows: Sequence[Mapping[str, Any]], key: str, metric: str) -> Figure:
     return figure
 
 
-def training_curves(histories: Mapping[str, Sequence[float]], metric: str, most: int = 30) -> Figure:
+def training_curves(histories: Mapping[str, Sequence[float]], metric: str, left_out: int = 0) -> Figure:
     """A line for each run's `metric` against the epoch, named in a legend, in the order that is given.
 
-    What is not finite leaves a gap. Of more than `most` runs, those at the end are left out, and the title says so.
+    What is not finite leaves a gap. The title says how many runs are left out. More than about 30 cannot be told apart.
     """
-    shown = dict(list(histories.items())[:most])
-    left_out = f" ({most} of {len(histories)} runs)" if len(histories) > most else ""
-    labels = [short(name, 40) for name in shown]
+    part = f" ({len(histories)} of {len(histories) + left_out} runs)" if left_out else ""
+    labels = [short(name, 40) for name in histories]
     beside = 3 if max(map(len, labels), default=0) <= 18 else 2
-    figure = new_figure(3.6 + 0.2 * math.ceil(len(shown) / beside))
-    axes = new_axes(figure, f"{metric} by epoch{left_out}")
-    palette = colormaps["viridis"](np.linspace(0, 0.92, max(2, len(shown))))
-    for (name, values), colour in zip(shown.items(), palette, strict=False):
+    figure = new_figure(3.6 + 0.2 * math.ceil(len(histories) / beside))
+    axes = new_axes(figure, f"{metric} by epoch{part}")
+    palette = colormaps["viridis"](np.linspace(0, 0.92, max(2, len(histories))))
+    for (name, values), colour in zip(histories.items(), palette, strict=False):
         marker = "o" if len(values) <= 30 else ""
         axes.plot(np.arange(1, len(values) + 1), finite(values), marker=marker, ms=3, lw=1.3, color=colour, label=name)
     axes.set_xlabel("epoch", fontsize=MEDIUM)
@@ -93,7 +92,7 @@ def training_curves(histories: Mapping[str, Sequence[float]], metric: str, most:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if metric.endswith("accuracy"):
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-    if shown:
+    if histories:
         figure.legend(axes.lines, labels, loc="outside lower center", ncols=beside, fontsize=SMALL, frameon=False)
     return figure
 
