@@ -12,6 +12,7 @@ from hydra import version
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.conf import HydraConf
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
@@ -30,6 +31,8 @@ from lenet.errors import UserError
 
 VERSION_BASE = "1.3"
 HOME = Path(__file__).resolve().parent
+OURS = {"launcher": "parallel", "sweeper": "grid", "hydra_logging": "none", "job_logging": "none"}
+"""What we choose of Hydra's own groups, unless something else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def read(arguments: Sequence[str]) -> CommandLine:
         params = own.sweeper.get("params") or {}
         declared = parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
         is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
-        swept = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed) if o.is_sweep_override()}
+        final = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed)}
+        swept = {key: o for key, o in final.items() if o.is_sweep_override()}
         if swept and not is_sweep:
             raise UserError(f"`{next(iter(swept))}` is given several values: add -m (--multirun) to sweep over them.")
         for part in (own.launcher, own.sweeper) if is_sweep else ():
@@ -151,8 +155,11 @@ def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
 
 
 def _register() -> None:
-    """Offer every file of `experiments/` as an option of the group `experiment`, and the search as a sweeper."""
+    """Give Hydra our defaults, the search as a sweeper, and every file of `experiments/` as an option of that group."""
     search.register()
+    # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
+    defaults = [{key: OURS.get(key, option) for key, option in entry.items()} for entry in HydraConf().defaults]
+    ConfigStore.instance().store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
     for path in sorted(folder("experiments").glob("*.yaml")):
         ConfigStore.instance().store(name=path.stem, node=OmegaConf.load(path), group="experiment", package="_global_")
 

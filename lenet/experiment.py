@@ -20,6 +20,7 @@ from lenet.range_test import RangeTestRecorder
 from lenet.schedules import RangeTest
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests, shielded
+from lenet.tables import cut
 from lenet.tracking.gone import ERROR
 from lenet.tracking.ui import how_to_look
 from lenet.training.keeper import Keeper
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from lenet.tracking.run import Run
 
 log = logging.getLogger(__name__)
+
+NAME_WIDTH = 40
+"""Characters of a job's name that its line on the terminal has room for."""
 
 
 class RunFailed(Failure):
@@ -117,7 +121,11 @@ def _train(
         metrics["best/val_accuracy"] = keeper.best_accuracy
         summary += f"  best val acc {keeper.best_accuracy:.4f} (epoch {keeper.best_epoch})"
     run.log_metrics(metrics, step=len(records))
-    log.info("%s%s  %.1f s", label, summary, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    if plan.sweep.parent:
+        best = f"val acc {keeper.best_accuracy:.4f}  " if keeper.best_epoch is not None else ""
+        log.info("%s: %stest acc %.4f  %.1f s", cut(run.name, NAME_WIDTH), best, metrics["test/accuracy"], seconds)
+    log.log(logging.DEBUG if plan.sweep.parent else logging.INFO, "%s  %.1f s", summary, seconds)
     if plan.trainer.figures != "none":
         from lenet.figures import draw  # Matplotlib takes half a second to import
 

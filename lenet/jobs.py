@@ -151,9 +151,19 @@ def swept_values(overrides: Sequence[str], keys: Sequence[str]) -> dict[str, str
 
 
 def job_name(swept: Mapping[str, str]) -> str | None:
-    """Name a job by what differs: `lr=0.005`; with the key in full where its last word is not enough."""
-    parts = [f"{name}={swept[key]}" for key, name in short_names(list(swept)).items()]
+    """Name a job by what differs: `lr=0.005`; with the key in full where its last word is not enough.
+
+    Of a number with many digits, as a search draws them, four are enough for a name.
+    """
+    parts = [f"{name}={_brief(swept[key])}" for key, name in short_names(list(swept)).items()]
     return ",".join(parts)[:250] or None
+
+
+def _brief(value: str) -> str:
+    try:
+        return f"{float(value):.4g}" if len(value) > 10 else value
+    except ValueError:
+        return value
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`hydra/sweeper=optuna`: a search, where its extra is installed."""
 
 import csv
+import shlex
 
 import pytest
 
@@ -89,3 +90,14 @@ def test_both_ends_of_every_range_are_checked_first(arguments, said, workplace, 
     assert main([*QUICK, *arguments]) == 2
     assert said in capsys.readouterr().err
     assert records() == []
+
+
+@installed
+def test_the_best_trial_of_a_file_s_search_has_a_command_of_its_own(workplace, records):
+    assert main([*SMALL, "trainer.figures=none", "experiment=search", "hydra.sweeper.n_trials=2", "-m"]) == 0
+    parent, _ = family(records())
+    again = shlex.split(parent.data.tags["best_command"])
+    assert main(again[3:]) == 0
+    assert records()[0].data.tags["lenet.kind"] == "run"
+    best = next(run for run in records() if run.info.run_id == parent.data.tags["best_run"])
+    assert records()[0].data.metrics["best/val_accuracy"] == best.data.metrics["best/val_accuracy"]

@@ -151,6 +151,7 @@ def test_a_job_that_cannot_even_be_built_does_not_stop_the_others(workplace, rec
         (["optimizer.lr=0.005", "seed=3"], ["optimizer.lr"], "lr=0.005"),
         (["optimizer=sgd", "seed=1"], ["optimizer", "seed"], "optimizer=sgd,seed=1"),
         (["+a.x=1", "b.x=2"], ["a.x", "b.x"], "a.x=1,b.x=2"),
+        (["a.x=0.022881136684755242", "b=dictionary_of_words"], ["a.x", "b"], "x=0.02288,b=dictionary_of_words"),
         (["seed=1"], [], None),
     ],
 )
