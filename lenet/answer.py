@@ -62,6 +62,7 @@ def _record_best(parent: Run, best: RunRecord, command: CommandLine) -> None:
     again = rerun(command, summary.swept_of(best))
     parent.set_tag(BEST, best.id)
     parent.set_tag("best_command", again)
+    parent.log_metrics({metric: best.metrics[metric] for metric in summary.METRICS if metric in best.metrics}, step=0)
     told = {"run_id": best.id, "name": best.name, "command": again, "params": best.params, "metrics": best.metrics}
     parent.log_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "sweep/best.json")
     log.info("best by validation accuracy: %s (%s); again:\n%s", best.name, best.id, again)

@@ -22,6 +22,7 @@ def test_a_sweep_has_one_parent_with_a_child_for_each_value_and_names_the_best(w
     assert [child.data.params["optimizer.lr"] for child in children] == ["0.0001", "0.02"]
     assert parent.data.params["optimizer.lr"] == "0.0001,0.02"
     assert parent.data.tags["best_run"] == children[1].info.run_id
+    assert parent.data.metrics["test/accuracy"] == children[1].data.metrics["test/accuracy"]
     assert not any(key.startswith("sweep") for child in children for key in child.data.params)
     rows = list(csv.DictReader((artifacts(parent) / "sweep/results.csv").open()))
     assert [row["optimizer.lr"] for row in rows] == ["0.02", "0.0001"]
