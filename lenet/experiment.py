@@ -71,6 +71,7 @@ def _train(plan: Plan, session: Session, run: "Run", stop: StopRequests, display
 
     def on_step(progress: Progress) -> None:
         stop.check()
+        run.beat()
         bar.step(progress)
 
     trainer = Trainer(
