@@ -18,6 +18,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -100,6 +101,7 @@ def compose_config(overrides: Sequence[str] = ()) -> dict[str, Any]:
 def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Sequence[str] = ()) -> None:
     """Have Hydra do what was asked for, with some more overrides: call `task` for each job, or show something."""
     _register_experiments()
+    _prefer_own_launchers()
     before = sys.argv
     sys.argv = [before[0], *command.overrides, *extra, *command.options]
     try:
@@ -121,6 +123,7 @@ def to_dict(config: DictConfig) -> dict[str, Any]:
 def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
     """Ready Hydra to compose from our folders, and from the user's own where `--config-dir` names one."""
     _register_experiments()
+    _prefer_own_launchers()
     if config_dir is not None and not Path(config_dir).is_dir():
         raise UserError(f"--config-dir is {config_dir!r}, which is not a folder.")
     version.setbase(VERSION_BASE)
@@ -139,6 +142,14 @@ def _register_experiments() -> None:
     """Offer every file of `experiments/` as an option of the group `experiment`."""
     for path in sorted(folder("experiments").glob("*.yaml")):
         ConfigStore.instance().store(name=path.stem, node=OmegaConf.load(path), group="experiment", package="_global_")
+
+
+def _prefer_own_launchers() -> None:
+    """Have our files of `hydra/launcher` stand alone: Hydra merges a plugin's node of the same name in, and warns."""
+    Plugins.instance()  # plugins register their nodes as they are found
+    registered = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for path in (folder("conf") / "hydra/launcher").glob("*.yaml"):
+        registered.pop(path.name, None)
 
 
 def _parse(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:

@@ -18,6 +18,7 @@ from lenet.experiment import RunFailed, execute
 from lenet.pool import Pool
 from lenet.progress import JobProgress
 from lenet.summary import RANKING, SWEPT
+from lenet.tracking.gone import JOB
 from lenet.workbench import Workbench
 
 log = logging.getLogger("lenet")
@@ -72,22 +73,29 @@ class SweepTask:
     """The function that Hydra calls for each job.
 
     `conductor` is there in the sweep's own process alone; elsewhere `report`, if given, hears how far a job is. Sent
-    to another process, it takes neither with it.
+    to another process, it takes neither with it. `cores` is how many a job may use that does not say so itself (None:
+    all that its process may).
     """
 
-    def __init__(self, conductor: Conductor | None = None, report: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        conductor: Conductor | None = None,
+        report: Callable[[float], None] | None = None,
+        cores: int | None = None,
+    ) -> None:
         self.conductor = conductor
         self.report = report
+        self.cores = cores
         self.bench = Workbench()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SweepTask, ()
+        return SweepTask, (None, None, self.cores)
 
     def __call__(self, config: DictConfig) -> Outcome:
         """Run a job in this process; its failure is recorded in its own run and goes no further."""
         conductor = self.conductor
         if conductor is None:
-            return run_job(config, self.bench, self.report or (lambda share: None))
+            return run_job(config, self.bench, self.report or (lambda share: None), self.cores)
         number = HydraConfig.get().job.num
         conductor.check()  # between jobs, where Hydra would not bear to be interrupted
         outcome = run_job(config, self.bench, lambda share: conductor.hear(number, share))
@@ -96,12 +104,14 @@ class SweepTask:
         return outcome
 
 
-def run_job(config: DictConfig, bench: Workbench, report: Callable[[float], None]) -> Outcome:
-    """Run the job that Hydra has composed; `report` hears of the share that is done."""
+def run_job(config: DictConfig, bench: Workbench, report: Callable[[float], None], cores: int | None = None) -> Outcome:
+    """Run the job that Hydra has composed, on so many cores; `report` hears of the share that is done."""
     plan = build(to_dict(config))
+    if cores:
+        plan.backend.keep_to(cores)
     overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("sweep.")]
     swept = swept_values(overrides, plan.sweep.keys)
-    name, tags = job_name(swept), {SWEPT: json.dumps(swept)}
+    name, tags = job_name(swept), {SWEPT: json.dumps(swept), JOB: str(HydraConfig.get().job.num)}
     try:
         return Outcome(execute(plan, overrides, name, tags, bench, lambda _, *size: JobProgress(report, *size)))
     except RunFailed as failure:  # said and recorded

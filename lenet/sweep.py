@@ -13,6 +13,7 @@ from typing import Any
 from lenet import launcher, summary
 from lenet.backend import usable_cores
 from lenet.build import Plan
+from lenet.clusters.ready import ready
 from lenet.config import CommandLine, launch
 from lenet.construct import call
 from lenet.environment import git_state
@@ -38,6 +39,11 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     """
     if moving := [key for key in command.swept if key.startswith(("tracking", "sweep", "hydra"))]:
         raise UserError(f"`{moving[0]}` cannot be swept over: all runs of a sweep are recorded in one place.")
+    with ready(command.launcher):
+        return _run(command, plans)
+
+
+def _run(command: CommandLine, plans: Sequence[Plan]) -> bool:
     pool = _pool(command, plans)
     launcher.register()
     _try_output_folder(command)
@@ -51,7 +57,7 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     complete = False
     try:
         with StopRequests() as stop, pool, closing(SweepBar("sweep", len(plans))) as bar:
-            launch(command, SweepTask(LocalConductor(pool, store, parent.id, bar, stop)), extra)
+            launch(command, SweepTask(LocalConductor(pool, store, parent, bar, stop)), extra)
         children = store.children(parent.id)
         _sum_up(store, parent, children, len(plans), command)
         complete = len(children) == len(plans) and all(child.status == "FINISHED" for child in children)
@@ -72,11 +78,12 @@ class LocalConductor:
 
     pool: Pool
     store: Store
-    parent: str
+    parent: Run
     bar: SweepBar
     stop: StopRequests
 
     def hear(self, job: int, event: Event) -> None:
+        self.parent.beat()
         match event:
             case Said(level, text):
                 log.log(level, "%s", text)
@@ -86,14 +93,18 @@ class LocalConductor:
                 self.bar.advance(job, share)
 
     def check(self) -> None:
+        self.parent.beat()
         self.stop.check()
 
     def lose(self, job: int, reason: str) -> None:
         self.bar.finish(job)
         if self.stop.requested:
             return  # it was asked to end, and did
-        for run in self.store.close_lost(self.parent, "FAILED", reason):
+        lost = self.store.close_lost(self.parent.id, "FAILED", reason, job)
+        for run in lost:
             log.error("%s failed: %s", run.name, reason)
+        if not lost:
+            log.error("job %d of the sweep was lost: %s", job, reason)
 
 
 def _pool(command: CommandLine, plans: Sequence[Plan]) -> Pool:
