@@ -80,7 +80,8 @@ class RayLauncher(ClusterLauncher):
             ray.init(**wanted.init)
         except (Exception, SystemExit) as error:
             raise UserError(
-                f"hydra.launcher.ray.init: Ray cannot be had at `{wanted.address}`: {in_short(error)}"
+                f"hydra.launcher.ray.init: Ray cannot be had at `{wanted.address}`: {in_short(error)}. A cluster must "
+                "run the same versions of Ray and Python; one that asks for a token needs RAY_AUTH_MODE=token here too."
             ) from None
         finally:
             for number, handler in handlers.items():
