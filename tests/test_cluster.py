@@ -161,7 +161,7 @@ def test_a_worker_of_ray_that_is_killed_is_lost_with_the_reason_and_the_others_g
 @needs_ray
 def test_the_jobs_of_a_node_that_dies_are_lost_and_the_others_go_on(ray_cluster, workplace, records):
     address, second = ray_cluster
-    extra = "trainer.epochs=2000", "seed=0,1", "trainer.figures=none"
+    extra = "trainer.epochs=700", "seed=0,1", "trainer.figures=none"
     process = sweeping(workplace, records, *extra, *on_ray(address))
     below = psutil.Process(second.pid).children(recursive=True)
     pids = {one.pid for one in below}
@@ -174,7 +174,7 @@ def test_the_jobs_of_a_node_that_dies_are_lost_and_the_others_go_on(ray_cluster,
     assert sorted(child.info.status for child in children) == ["FAILED", "FINISHED"]
     lost = next(child for child in children if child.info.status == "FAILED")
     assert pid_of(lost) in pids
-    assert "died" in lost.data.tags["lenet.error"]
+    assert "NodeDiedError" in lost.data.tags["lenet.error"]
 
 
 @needs_ray

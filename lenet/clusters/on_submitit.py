@@ -1,9 +1,11 @@
 """`hydra/launcher=submitit_slurm`: jobs in the queue of a Slurm cluster; `submitit_local`: the same way, but here."""
 
 import dataclasses
+import logging
 import os
 import shutil
 import signal
+import subprocess
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +18,15 @@ from hydra.core.singleton import Singleton
 from hydra_plugins.hydra_submitit_launcher import submitit_launcher as plugin
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
-from lenet.clusters.launcher import ClusterLauncher, Numbered, Result, in_short, result_of
+from lenet.clusters.launcher import ClusterLauncher, Jobs, Numbered, Result, in_short, result_of
 from lenet.construct import call
 from lenet.errors import UserError
 from lenet.jobs import SweepTask
 from lenet.pool import LOOK_SECONDS, Lost
 from lenet.signals import held_back
 from lenet.validation import PositiveInt, validated
+
+log = logging.getLogger(__name__)
 
 COMMON = {field.name for field in dataclasses.fields(BaseQueueConf)}
 """Settings that all of submitit's executors know; others belong to one of them, and carry its name for it."""
@@ -43,11 +47,9 @@ class SubmititLauncher(ClusterLauncher):
 
     executor: ClassVar[Literal["local", "slurm"]]
     plugin: ClassVar[Any]
-    patience: ClassVar[float]
-    """How many seconds a result may take to appear once its job has ended: disks of a network are slow."""
 
     @abstractmethod
-    def jobs(self, submitted: dict[int, Any]) -> "SubmititJobs":
+    def jobs(self, submitted: dict[int, Any]) -> Jobs:
         """Return what watches over the jobs that submitit has made."""
 
     @staticmethod
@@ -55,7 +57,7 @@ class SubmititLauncher(ClusterLauncher):
         """Return what jobs are submitted in."""
         return nullcontext()
 
-    def submit(self, jobs: Sequence[Numbered]) -> "SubmititJobs":
+    def submit(self, jobs: Sequence[Numbered]) -> Jobs:
         task = SweepTask(cores=self.settings.get("cpus_per_task"))
         theirs = self.plugin(**self.settings)
         theirs.setup(hydra_context=self.hydra_context, task_function=task, config=self.config)
@@ -78,7 +80,10 @@ class SubmititLauncher(ClusterLauncher):
 
 
 class SubmititJobs:
-    """Submitit's jobs by their numbers in the sweep, and when those that left no result were seen to have ended."""
+    """Submitit's jobs by their numbers in the sweep, and when those that left no result were seen to have ended.
+
+    `patience` is how many seconds a result may take to appear once its job has ended: disks of a network are slow.
+    """
 
     def __init__(self, jobs: dict[int, Any], patience: float) -> None:
         self._waiting = jobs
@@ -93,11 +98,7 @@ class SubmititJobs:
         return found
 
     def stop(self) -> None:
-        for job in self._waiting.values():
-            job.cancel(check=False)
-
-    def kill(self) -> None:
-        """Slurm does so by itself, half a minute after it was asked to cancel a job."""
+        self._patience = 0.0  # nobody waits for a result any more
 
     def _result(self, number: int, job: Any) -> Result | None:
         if not job.done():
@@ -139,6 +140,7 @@ class LocalJobs(SubmititJobs):
     """Jobs whose ids are those of processes here, each with the job's own process below it."""
 
     def stop(self) -> None:
+        super().stop()
         for job in self._waiting.values():
             os.kill(int(job.job_id), signal.SIGTERM)  # submitit's own way leaves them a second
 
@@ -148,6 +150,27 @@ class LocalJobs(SubmititJobs):
                 process = psutil.Process(int(job.job_id))
                 for one in (*process.children(recursive=True), process):
                     one.kill()
+
+
+class SlurmJobs(SubmititJobs):
+    """Jobs in a queue. Submitit asks Slurm for their states less and less often, up to every ten minutes."""
+
+    _asked_to_stop = False
+
+    def look(self) -> dict[int, Result]:
+        if self._asked_to_stop and self._waiting:
+            next(iter(self._waiting.values())).watcher.update()
+            time.sleep(1.0)
+        return super().look()
+
+    def stop(self) -> None:
+        super().stop()
+        self._asked_to_stop = True
+        for job in self._waiting.values():
+            job.cancel(check=False)
+
+    def kill(self) -> None:
+        """Slurm does so by itself, half a minute after it was asked to cancel a job."""
 
 
 class SlurmLauncher(SubmititLauncher):
@@ -166,7 +189,9 @@ class SlurmLauncher(SubmititLauncher):
                 f"hydra/launcher=submitit_slurm needs Slurm's commands, and this machine lacks {', '.join(missing)}. "
                 "Accepted here: hydra/launcher=submitit_local, which runs the jobs the same way on this machine."
             )
+        if subprocess.run(["sacct"], capture_output=True, check=False).returncode:
+            log.warning("`sacct` fails on this cluster: a job that is killed will not be noticed, and waited for.")
         yield
 
-    def jobs(self, submitted: dict[int, Any]) -> SubmititJobs:
-        return SubmititJobs(submitted, patience=15.0)
+    def jobs(self, submitted: dict[int, Any]) -> SlurmJobs:
+        return SlurmJobs(submitted, patience=15.0)
