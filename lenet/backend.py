@@ -116,6 +116,10 @@ class BackendSettings:
             "`pip install 'lenet[cuda12]'` or `'lenet[cuda13]'`. Accepted here: backend=numpy."
         )
 
+    def keep_to(self, cores: int) -> None:
+        """Use no more than so many threads, unless their number was asked for."""
+        self.threads = self.threads or cores
+
     def takes_gpu(self) -> bool:
         """Say whether `open` would take a GPU here."""
         return self.name != "numpy" and self._what_cupy_misses() is None

@@ -94,8 +94,6 @@ def read(arguments: Sequence[str]) -> CommandLine:
         swept = {key: o for key, o in final.items() if o.is_sweep_override()}
         if swept and not is_sweep:
             raise UserError(f"`{next(iter(swept))}` is given several values: add -m (--multirun) to sweep over them.")
-        for part in (own.launcher, own.sweeper) if is_sweep else ():
-            search.check_installed(str(part.get("_target_")))
         is_search = is_sweep and own.sweeper.get("_target_") not in (None, *search.GRIDS)
         split = _ends if is_search else _split
         jobs = split([*declared, *parsed]) if is_sweep else [list(overrides)]
@@ -157,11 +155,20 @@ def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
 def _register() -> None:
     """Give Hydra our defaults, the search as a sweeper, and every file of `experiments/` as an option of that group."""
     search.register()
+    _prefer_own_launchers()
     # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
     defaults = [{key: OURS.get(key, option) for key, option in entry.items()} for entry in HydraConf().defaults]
     ConfigStore.instance().store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
     for path in sorted(folder("experiments").glob("*.yaml")):
         ConfigStore.instance().store(name=path.stem, node=OmegaConf.load(path), group="experiment", package="_global_")
+
+
+def _prefer_own_launchers() -> None:
+    """Have our files of `hydra/launcher` stand alone: Hydra merges a plugin's node of the same name in, and warns."""
+    Plugins.instance()  # plugins register their nodes as they are found
+    registered = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for path in (folder("conf") / "hydra/launcher").glob("*.yaml"):
+        registered.pop(path.name, None)
 
 
 def _hydra_node(overrides: Sequence[str]) -> DictConfig:

@@ -81,6 +81,7 @@ def _train(
 
     def on_step(progress: Progress) -> None:
         stop.check()
+        run.beat()
         bar.step(progress)
 
     trainer = Trainer(

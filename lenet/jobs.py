@@ -20,6 +20,7 @@ from lenet.identity import CODE, DATA, code_digest, config_digest
 from lenet.pool import Pool
 from lenet.progress import JobProgress
 from lenet.summary import RANKING, SWEPT
+from lenet.tracking.gone import JOB
 from lenet.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class SweepTask:
 
     A job that is among the `earlier` ones, has finished there, and would run with the same code on the same data, is
     not run again. `conductor` is there in the sweep's own process alone; elsewhere `report`, if given, hears how far
-    a job is. Sent to another process, the task takes neither with it.
+    a job is. Sent to another process, the task takes neither with it. `cores` is how many a job may use that does not
+    say so itself (None: all that its process may).
     """
 
     def __init__(
@@ -90,14 +92,16 @@ class SweepTask:
         earlier: Earlier,
         conductor: Conductor | None = None,
         report: Callable[[float], None] | None = None,
+        cores: int | None = None,
     ) -> None:
         self.earlier = earlier
         self.conductor = conductor
         self.report = report
+        self.cores = cores
         self.bench = Workbench()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SweepTask, (self.earlier,)
+        return SweepTask, (self.earlier, None, None, self.cores)
 
     def __call__(self, config: DictConfig) -> Outcome:
         """Run a job in this process; its failure is recorded in its own run and goes no further."""
@@ -113,6 +117,8 @@ class SweepTask:
 
     def _run(self, config: DictConfig, report: Callable[[float], None]) -> Outcome:
         plan = build(to_dict(config))
+        if self.cores:
+            plan.backend.keep_to(self.cores)
         earlier = self.earlier.get(config_digest(plan.config))
         if earlier and _counts(earlier, plan, self.bench):
             log.info("%s: finished before (%s)", earlier.name, earlier.id)
@@ -134,7 +140,7 @@ def run_job(plan: Plan, bench: Workbench, report: Callable[[float], None]) -> Ou
     """Run the job that Hydra has composed; `report` hears of the share that is done."""
     overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("sweep.")]
     swept = swept_values(overrides, plan.sweep.keys)
-    name, tags = job_name(swept), {SWEPT: json.dumps(swept)}
+    name, tags = job_name(swept), {SWEPT: json.dumps(swept), JOB: str(HydraConfig.get().job.num)}
     try:
         return Outcome(execute(plan, overrides, name, tags, bench, lambda _, *size: JobProgress(report, *size)))
     except RunFailed as failure:  # said and recorded

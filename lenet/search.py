@@ -4,19 +4,17 @@ It takes the place of the plugin's own defaults, which minimise, and draw from a
 as values (`optimizer.lr='tag(log, interval(0.001, 0.3))'`) or, in a file, under `hydra.sweeper.params`.
 """
 
-import importlib.util
 from typing import Any, Literal
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
-from lenet.errors import UserError
+from lenet import extras
 from lenet.validation import PositiveInt, UnitInterval, validated
 
 GRIDS = ("hydra_plugins.lenet.GridSweeper", "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
 """The sweepers that do not search: they try all combinations of given values."""
-EXTRAS = {"hydra_optuna_sweeper": "optuna", "hydra_ray_launcher": "ray", "hydra_submitit_launcher": "slurm"}
-"""The plugins of Hydra that come with an extra, and what it is called."""
+PLUGIN = "hydra_optuna_sweeper"
 
 OPTUNA = {
     "_target_": "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper",
@@ -55,25 +53,17 @@ def register() -> None:
     """Offer the search as `hydra/sweeper=optuna`, with the plugin's samplers as `hydra/sweeper/sampler`."""
     Plugins.instance()  # finds the plugins, which register their own defaults
     node = dict(OPTUNA)
-    if is_installed("hydra_optuna_sweeper"):
+    if extras.is_installed(PLUGIN):
         node = {"defaults": [{"sampler": "tpe"}, "_self_"], **node, "sampler": {"seed": "${seed}"}}
     ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=node, provider="lenet")
 
 
-def be_quiet() -> None:
-    """Keep Optuna from telling of its study on the terminal: the sweep tells of its runs."""
+def get_ready() -> None:
+    """See that Optuna is there, and keep it from telling of its study on the terminal: the sweep tells of its runs.
+
+    Raises `UserError` where it is not installed.
+    """
+    extras.require(PLUGIN, "optuna", "hydra/sweeper=optuna", "hydra/sweeper=grid")
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-def check_installed(target: str) -> None:
-    """Raise `UserError` where the Hydra plugin that a class belongs to is not installed."""
-    for plugin, extra in EXTRAS.items():
-        if target.startswith(f"hydra_plugins.{plugin}.") and not is_installed(plugin):
-            raise UserError(f"{target.rpartition('.')[2]} is not installed: pip install 'lenet[{extra}]'.")
-
-
-def is_installed(plugin: str) -> bool:
-    """Say whether a plugin of Hydra is there, without importing it."""
-    return bool(importlib.util.find_spec("hydra_plugins") and importlib.util.find_spec(f"hydra_plugins.{plugin}"))

@@ -74,6 +74,19 @@ def sigterm_like_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
+def held_back(number: signal.Signals) -> Iterator[None]:
+    """Within, a signal waits; processes that are started within do not get it at all, whatever programs they are."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def shielded() -> Iterator[None]:
     """Within, signals are not heard at all: for the few writes that close a run. The first one has come already."""
     if threading.current_thread() is not threading.main_thread():

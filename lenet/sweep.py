@@ -11,6 +11,7 @@ from lenet import launcher, sweeper
 from lenet.answer import resumption, sum_up
 from lenet.backend import usable_cores
 from lenet.build import Plan
+from lenet.clusters.ready import ready
 from lenet.config import CommandLine, launch, offer_plugins
 from lenet.construct import call
 from lenet.environment import git_state
@@ -20,9 +21,10 @@ from lenet.identity import CONFIG, config_digest
 from lenet.jobs import Event, Outcome, Said, SweepTask
 from lenet.pool import Pool
 from lenet.progress import SweepBar
-from lenet.search import SearchSettings, be_quiet
+from lenet.search import SearchSettings, get_ready
 from lenet.signals import StopRequests, shielded
 from lenet.tracking.finding import Finder, is_sweep
+from lenet.tracking.run import Run
 from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.ui import how_to_look
 
@@ -36,6 +38,11 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     """
     if moving := [key for key in command.swept if key.startswith(("tracking", "sweep", "hydra"))]:
         raise UserError(f"`{moving[0]}` cannot be swept over: all runs of a sweep are recorded in one place.")
+    with ready(command.launcher):
+        return _run(command, plans)
+
+
+def _run(command: CommandLine, plans: Sequence[Plan]) -> bool:
     search = _search(command)
     jobs = search.n_trials if search else len(plans)
     pool = _pool(command, plans, min(jobs, search.n_jobs) if search else jobs)
@@ -59,7 +66,7 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     complete = False
     try:
         with StopRequests() as stop, pool, closing(SweepBar("sweep", jobs)) as bar:
-            launch(command, SweepTask(earlier, LocalConductor(pool, store, parent.id, bar, stop)), extra)
+            launch(command, SweepTask(earlier, LocalConductor(pool, store, parent, bar, stop)), extra)
         children = store.children(parent.id)
         if earlier:
             latest = _latest(children)
@@ -101,11 +108,12 @@ class LocalConductor:
 
     pool: Pool
     store: Store
-    parent: str
+    parent: Run
     bar: SweepBar
     stop: StopRequests
 
     def hear(self, job: int, event: Event) -> None:
+        self.parent.beat()
         match event:
             case Said(level, text):
                 log.log(level, "%s", text)
@@ -115,23 +123,27 @@ class LocalConductor:
                 self.bar.advance(job, share)
 
     def check(self) -> None:
+        self.parent.beat()
         self.stop.check()
 
     def lose(self, job: int, reason: str) -> None:
         self.bar.finish(job)
         if self.stop.requested:
             return  # it was asked to end, and did
-        for run in self.store.close_lost(self.parent, "FAILED", reason):
+        lost = self.store.close_lost(self.parent.id, "FAILED", reason, job)
+        for run in lost:
             log.error("%s failed: %s", run.name, reason)
+        if not lost:
+            log.error("job %d of the sweep was lost: %s", job, reason)
 
 
 def _search(command: CommandLine) -> SearchSettings | None:
     """Return the settings of a search, if the sweep is one."""
     if not command.is_search:
         return None
+    get_ready()
     if not command.ranges:
         raise UserError("a search needs a range: optimizer.lr='tag(log, interval(0.001, 0.3))', or values: key=a,b.")
-    be_quiet()
     return call(SearchSettings, _arguments(command.sweeper), "hydra.sweeper")
 
 

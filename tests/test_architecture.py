@@ -12,7 +12,7 @@ ROOT = Path(lenet.__file__).parent
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
     {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables"},
-    {"identity"},
+    {"identity", "extras"},
     {"backend"},
     {"memory"},
     {
@@ -40,6 +40,7 @@ ORDER = [
     {"experiment"},
     {"jobs"},
     {"launcher", "sweeper", "answer"},
+    {"clusters"},
     {"sweep"},
     {"command", "arguments"},
     {"run", "compare", "disk"},
@@ -50,9 +51,12 @@ HOMES = {
     "mlflow": {"tracking"},
     "matplotlib": {"plots"},
     "cupy": {"backend"},
-    "hydra": {"composition", "config", "construct", "diagnosis", "jobs", "launcher", "search", "sweeper"},
-    "omegaconf": {"composition", "config", "diagnosis", "jobs", "launcher"},
+    "hydra": {"clusters", "composition", "config", "construct", "diagnosis", "jobs", "launcher", "search", "sweeper"},
+    "omegaconf": {"clusters", "composition", "config", "diagnosis", "jobs", "launcher"},
     "optuna": {"search"},
+    "ray": {"clusters"},
+    "submitit": {"clusters"},
+    "hydra_plugins": {"clusters"},
     "pooch": {"data"},
     "PIL": {"data"},
     "scipy": {"pairwise"},

@@ -5,18 +5,18 @@ import shlex
 
 import pytest
 
-from lenet import search
+from lenet import extras
 from lenet.run import main
 from tests.conftest import SMALL, artifacts, family
 
 QUICK = (*SMALL, "trainer.figures=none", "trainer.epochs=1", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "-m")
 RATE = "optimizer.lr=tag(log, interval(0.001, 0.5))"
 
-installed = pytest.mark.skipif(not search.is_installed("hydra_optuna_sweeper"), reason="lenet[optuna] is not installed")
+installed = pytest.mark.skipif(not extras.is_installed("hydra_optuna_sweeper"), reason="lenet[optuna] is not installed")
 
 
 def test_without_the_extra_it_is_said_what_to_install(workplace, records, monkeypatch, capsys):
-    monkeypatch.setattr(search, "is_installed", lambda plugin: False)
+    monkeypatch.setattr(extras, "is_installed", lambda plugin: False)
     assert main([*QUICK, RATE]) == 2
     assert "pip install 'lenet[optuna]'" in capsys.readouterr().err
     assert records() == []

@@ -1,6 +1,7 @@
 """Writing one run: parameters, metrics in batches, tags, artifacts, and its end."""
 
 import json
+import logging
 import os
 import tempfile
 import time
@@ -19,6 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from lenet.errors import Failure
 from lenet.files import write_atomically
 from lenet.tracking.address import mask
+from lenet.tracking.gone import BEAT_SECONDS, HEARTBEAT
+
+log = logging.getLogger(__name__)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -55,7 +59,7 @@ class Run:
         self._client = client
         self._artifacts = local_folder(artifact_uri)
         self._buffer: list[Metric] = []
-        self._flushed = time.monotonic()
+        self._flushed = self._beaten = time.monotonic()
         self._closed = False
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
@@ -102,6 +106,20 @@ class Run:
         self._check_open()
         with translated():
             self._client.set_tag(self.id, key, as_text(value, TAG_LENGTH))
+
+    def beat(self) -> None:
+        """Say that the run goes on, about once a minute however often this is called: the heartbeat for other hosts.
+
+        A store that does not take it now is told again in a minute; that is no reason to end a run.
+        """
+        now = time.monotonic()
+        if now - self._beaten < BEAT_SECONDS or self._closed:
+            return
+        self._beaten = now
+        try:
+            self.set_tag(HEARTBEAT, int(time.time()))
+        except TrackingError as error:
+            log.warning("%s: the store did not take the heartbeat: %s", self.name, error)
 
     def log_text(self, text: str, name: str) -> None:
         """Write an artifact such as `config/config.yaml` in UTF-8, passwords in addresses masked."""

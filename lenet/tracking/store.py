@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.tracking import process
-from lenet.tracking.gone import ERROR, RUNNING, farewell, has_gone
+from lenet.tracking.gone import ERROR, JOB, RUNNING, farewell, has_gone, last_sign
 from lenet.tracking.opening import open_store
 from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, translated
 
@@ -132,9 +132,13 @@ class Store:
             if run.tags.get(PARENT) not in alive:
                 self._close(run, "KILLED", farewell(run.tags))
 
-    def close_lost(self, parent_id: str, status: Status, reason: str) -> list[RunRecord]:
-        """Close the children of a sweep whose processes have gone, with what is known of it, and return them."""
-        lost = list(self._gone(children_of(parent_id)))
+    def close_lost(self, parent_id: str, status: Status, reason: str, job: int | None = None) -> list[RunRecord]:
+        """Close the children of a sweep that are called running though nothing runs them any more, and return them.
+
+        The sweep knows so, of the job of this number or (None) of all; `reason` is what is known of it.
+        """
+        children = [run for run in self.children(parent_id) if run.gone or run.status == RUNNING]
+        lost = [run for run in children if job is None or run.tags.get(JOB) == str(job)]
         for run in lost:
             self._close(run, status, reason)
         return lost
@@ -147,12 +151,14 @@ class Store:
     def _lives(self, run_id: str) -> bool:
         with translated():
             info = self._client.get_run(run_id)
-        return bool(info.info.status == RUNNING and not has_gone(RUNNING, info.data.tags))
+        start = info.info.start_time / 1000
+        return bool(info.info.status == RUNNING and not has_gone(RUNNING, info.data.tags, start))
 
     def _close(self, run: RunRecord, status: Status, reason: str) -> None:
         with translated(), defaults(SILENCE):
             points = self._client.get_metric_history(run.id, next(iter(run.metrics))) if run.metrics else []
-            last = max((point.timestamp for point in points), default=round(run.start * 1000))
+            spoke = round(last_sign(run.tags, run.start) * 1000)
+            last = max([spoke, *(point.timestamp for point in points)])
             self._client.set_tag(run.id, ERROR, as_text(reason, TAG_LENGTH))
             self._client.set_terminated(run.id, status, end_time=last)
 
@@ -183,7 +189,7 @@ def each_run(
 
 
 def _record(run: Any) -> RunRecord:
-    gone = has_gone(run.info.status, run.data.tags)
+    gone = has_gone(run.info.status, run.data.tags, run.info.start_time / 1000)
     return RunRecord(
         id=run.info.run_id,
         name=run.info.run_name,

@@ -1,0 +1,107 @@
+"""Runs of other hosts: they go on as long as they say so."""
+
+import time
+
+import pytest
+from mlflow import MlflowClient
+
+from lenet.tracking import gone, process
+from lenet.tracking import run as writing
+from lenet.tracking.gone import HEARTBEAT, SILENT_SECONDS, farewell, has_gone, last_sign
+from lenet.tracking.store import Store
+from tests.conftest import SMALL
+
+LONG_AGO = time.time() - 2 * SILENT_SECONDS
+
+
+def elsewhere(**tags):
+    return {process.HOST: "elsewhere", process.PID: "1", process.START: "x"} | {
+        key.replace("_", "."): str(value) for key, value in tags.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("tags", "start", "silent"),
+    [
+        (elsewhere(), time.time(), False),
+        (elsewhere(), LONG_AGO, True),
+        (elsewhere(lenet_heartbeat=int(time.time())), LONG_AGO, False),
+        (elsewhere(lenet_heartbeat=int(LONG_AGO)), LONG_AGO, True),
+        (elsewhere(lenet_heartbeat="odd"), time.time(), False),
+        ({"some": "other program's"}, LONG_AGO, False),
+        (process.identity(), LONG_AGO, False),
+    ],
+)
+def test_a_run_of_another_host_has_gone_when_it_has_been_silent_for_long(tags, start, silent):
+    assert has_gone("RUNNING", tags, start) is silent
+    assert not has_gone("FINISHED", tags, start)
+
+
+def test_what_is_said_of_it_names_the_host_and_how_long_it_was_silent():
+    assert "on elsewhere" in farewell(elsewhere())
+    assert "15 minutes" in farewell(elsewhere())
+    assert last_sign(elsewhere(lenet_heartbeat=7), 5.0) == 7.0
+
+
+@pytest.fixture
+def store(workplace):
+    return Store(f"sqlite:///{workplace}/mlflow.db", "lenet")
+
+
+def tags_of(store, run):
+    return MlflowClient(store.uri).get_run(run.id).data.tags
+
+
+def test_a_run_says_once_a_minute_that_it_goes_on(store, monkeypatch):
+    run = store.start_run("mine")
+    run.beat()
+    assert HEARTBEAT not in tags_of(store, run)
+    now = time.monotonic()
+    monkeypatch.setattr(writing.time, "monotonic", lambda: now + 61)
+    run.beat()
+    first = int(tags_of(store, run)[HEARTBEAT])
+    assert abs(first - time.time()) < 5
+    monkeypatch.setattr(run, "set_tag", lambda *_: pytest.fail("it has just said so"))
+    run.beat()
+
+
+def test_a_store_that_does_not_take_the_heartbeat_ends_nothing(store, monkeypatch, caplog):
+    run = store.start_run("mine")
+
+    def refuse(*_):
+        raise writing.TrackingError("no answer")
+
+    monkeypatch.setattr(run, "set_tag", refuse)
+    monkeypatch.setattr(writing, "BEAT_SECONDS", 0.0)
+    run.beat()
+    assert "no answer" in caplog.text
+
+
+def test_the_trainer_and_a_sweep_s_parent_keep_saying_so(workplace, records, monkeypatch):
+    from lenet.run import main
+
+    monkeypatch.setattr(writing, "BEAT_SECONDS", 0.0)
+    assert main([*SMALL, "trainer.figures=none", "trainer.epochs=1", "seed=0,1", "-m", "hydra/launcher=basic"]) == 0
+    assert [HEARTBEAT in run.data.tags for run in records()] == [True] * 3
+
+
+def test_a_silent_run_of_another_host_is_closed_with_the_reason_at_the_time_of_its_last_sign(store, monkeypatch):
+    run = store.start_run("far", tags={process.HOST: "elsewhere"})
+    store.close_gone()
+    assert MlflowClient(store.uri).get_run(run.id).info.status == "RUNNING", "it has only just begun"
+    monkeypatch.setattr(gone, "SILENT_SECONDS", -1.0)
+    store.close_gone()
+    closed = MlflowClient(store.uri).get_run(run.id)
+    assert closed.info.status == "KILLED"
+    assert closed.info.end_time == closed.info.start_time
+    assert "no sign of life" in closed.data.tags["lenet.error"]
+
+
+def test_the_run_of_a_lost_job_is_closed_by_the_job_s_number_on_whatever_host(store):
+    parent = store.start_run("sweep", kind="sweep")
+    tags = {process.HOST: "elsewhere"}
+    runs = [store.start_run(f"job {n}", parent=parent.id, tags={**tags, "lenet.job": n}) for n in (0, 1)]
+    closed = store.close_lost(parent.id, "FAILED", "its node died", job=1)
+    assert [run.name for run in closed] == ["job 1"]
+    assert tags_of(store, runs[1])["lenet.error"] == "its node died"
+    assert [run.name for run in store.close_lost(parent.id, "KILLED", "the sweep was interrupted")] == ["job 0"]
