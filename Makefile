@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := lenet tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-cluster test-all bench lint types clean
+.PHONY: help sweep test test-long test-extras test-all bench lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,10 +15,10 @@ help: ## show this list
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-.venv-cluster/installed: pyproject.toml
-	@echo "Making .venv-cluster and installing, Ray too (this takes a minute or two) …"
-	$(PYTHON) -m venv .venv-cluster
-	.venv-cluster/bin/pip install --quiet --disable-pip-version-check --editable '.[test,ray,slurm]' 'psycopg[binary]'
+.venv-extras/installed: pyproject.toml
+	@echo "Making .venv-extras and installing, Ray too (this takes a minute or two) …"
+	$(PYTHON) -m venv .venv-extras
+	.venv-extras/bin/pip install --quiet --disable-pip-version-check --editable '.[test,optuna,ray,slurm]' 'psycopg[binary]'
 	touch $@
 
 sweep: .venv/installed ## train twice, at two learning rates, on the digits that come with the install
@@ -31,10 +31,11 @@ test-long: .venv/installed ## run the long tests alone (those on full MNIST need
 	$(BIN)/python -m pytest -m 'slow or full_mnist'
 
 # An environment of their own: Ray's launcher holds cloudpickle, which MLflow uses too, to an old version.
-test-cluster: .venv-cluster/installed ## run the tests on clusters and servers, started here for it (six minutes)
-	.venv-cluster/bin/python -m pytest -m cluster
+test-extras: .venv-extras/installed ## run the tests of searches, clusters and servers, which are started for it (some minutes)
+	.venv-extras/bin/python -m pytest tests/test_search.py
+	.venv-extras/bin/python -m pytest -m cluster
 
-test-all: test test-long test-cluster ## run all tests
+test-all: test test-long test-extras ## run all tests
 
 bench: .venv/installed ## measure speed and cost side by side with PyTorch and JAX, into benchmarks/results (some ten minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
@@ -42,6 +43,7 @@ bench: .venv/installed ## measure speed and cost side by side with PyTorch and J
 	$(BIN)/python -m benchmarks.report_algorithm
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.whole_run
+	$(BIN)/python -m benchmarks.sweeps
 
 lint: .venv/installed ## check style
 	$(BIN)/ruff check $(SOURCES)
@@ -51,4 +53,4 @@ types: .venv/installed ## check types
 	$(BIN)/mypy
 
 clean: ## remove the environment and all caches; runs are kept
-	rm -rf .venv .venv-cluster .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-extras .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,10 +1,13 @@
 """The command line and Hydra: what was asked for, read and composed before anything is done."""
 
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import hydra
@@ -130,8 +133,26 @@ def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Seque
 
 
 def offer_plugins(classes: Mapping[str, type[Plugin]]) -> None:
-    """Let Hydra find plugins that are no modules of the package `hydra_plugins`, by the names they would have there."""
+    """Let Hydra find plugins that are no modules of the package `hydra_plugins`, by the names they would have there.
+
+    Hydra 1.3 takes plugins from that package alone; 1.4 imports them by the name in the configuration, and checks that
+    it is the class's own.
+    """
+    for name, plugin in classes.items():
+        plugin.__module__, _, plugin.__qualname__ = name.rpartition(".")
+        setattr(_module(plugin.__module__), plugin.__qualname__, plugin)
     Plugins.instance().class_name_to_class.update(classes)
+
+
+def _module(name: str) -> ModuleType:
+    """Return the module of this name; one that cannot be imported is made, empty, and can be from then on."""
+    parent, _, last = name.rpartition(".")
+    package = _module(parent) if parent else None
+    if name not in sys.modules and not importlib.util.find_spec(name):
+        sys.modules[name] = importlib.util.module_from_spec(ModuleSpec(name, None, is_package=True))
+        if package:
+            setattr(package, last, sys.modules[name])
+    return importlib.import_module(name)
 
 
 @contextmanager

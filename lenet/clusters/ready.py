@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.plugins import Plugins
-
+from lenet.config import offer_plugins
 from lenet.extras import require
 
 
@@ -49,6 +48,6 @@ def ready(node: Mapping[str, Any]) -> Iterator[None]:
     kind = KINDS[target]
     require(kind.plugin, kind.extra, f"hydra/launcher={kind.name}", "hydra/launcher=parallel, hydra/launcher=basic")
     launcher = getattr(importlib.import_module(kind.module), kind.launcher)
-    Plugins.instance().class_name_to_class[target] = launcher
+    offer_plugins({target: launcher})
     with launcher.opened({key: value for key, value in node.items() if key != "_target_"}):
         yield
