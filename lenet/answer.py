@@ -77,7 +77,8 @@ def rerun(command: CommandLine, swept: Mapping[str, str]) -> str:
         text.partition("=")[0].lstrip("+"): text[: len(text) - len(text.lstrip("+"))] for text in command.overrides
     }
     values = [f"{prefix.get(key, '')}{key}={value}" for key, value in swept.items()]
-    return shlex.join(["python", "-m", "lenet.run", *options, *kept, *values])
+    single = [] if len(options) < len(command.options) or not command.is_sweep else ["hydra.mode=RUN"]  # a file says so
+    return shlex.join(["python", "-m", "lenet.run", *options, *kept, *values, *single])
 
 
 def resumption(command: CommandLine, parent_id: str) -> str:

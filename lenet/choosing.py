@@ -50,10 +50,12 @@ def choose(
 ) -> "list[RunRecord]":
     """Return the runs that are meant, each once, in the order in which they were named.
 
-    `wanted` is MLflow's filter on the runs of experiments. With `sweeps`, a sweep's own run comes before its jobs.
+    `wanted` is MLflow's filter on the runs of experiments. With `sweeps`, a sweep's own run comes before its jobs, and
+    runs that a resumed sweep has replaced are there too.
     Raises `UserError` where there is no such run.
     """
     from lenet.tracking.finding import is_sweep
+    from lenet.tracking.gone import REPLACED
 
     experiments = finder.experiments()
     named = [name for name in names if name in experiments]
@@ -72,7 +74,8 @@ def choose(
             runs += reversed(finder.filtered(wanted, [experiments[name]]))
         else:
             run = finder.find(name)
-            runs += [run, *finder.children(run)] if is_sweep(run) else [run]
+            children = [child for child in finder.children(run) if sweeps or REPLACED not in child.tags]
+            runs += [run, *children] if is_sweep(run) else [run]
     runs = [run for run in runs if sweeps or not is_sweep(run)]
     if not runs:
         raise UserError(f"there is no run in {', '.join(names or named)}{' with this filter' * bool(wanted)}.")

@@ -63,6 +63,11 @@ class _Console(logging.Handler):
 
 @contextmanager
 def _speaking() -> Iterator[None]:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever called: the work goes on without a listener
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an encoding that lacks a character is no reason to fail
     console = _Console(logging.INFO)
     before = log.handlers, log.level, log.propagate
     log.handlers, log.propagate = [console], False

@@ -41,9 +41,13 @@ def compose_one(overrides: Sequence[str], loader: ConfigLoader, resolve: bool = 
     try:
         config = compose(CONFIG_NAME, list(overrides))
     except COMPOSING_ERRORS as error:
-        said = diagnose(parse(overrides, loader), loader) or " ".join(str(error).split())
-        raise UserError(said) from error
+        raise UserError(explain(error, overrides, loader)) from error
     return to_dict(config) if resolve else {}
+
+
+def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) -> str:
+    """Return what is wrong with overrides that Hydra cannot compose: what was perhaps meant, or Hydra's own words."""
+    return diagnose(parse(overrides, loader), loader) or " ".join(str(error).split())
 
 
 def compose_all(jobs: Sequence[Sequence[str]], loader: ConfigLoader) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import hydra
 from hydra import version
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.conf import HydraConf
@@ -22,15 +21,17 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.core.utils import env_override
 from hydra.errors import HydraException
 from hydra.plugins.plugin import Plugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lenet import search
-from lenet.composition import compose_all, compose_one, parse
+from lenet.composition import compose_all, compose_one, explain, parse
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
 from lenet.errors import UserError
+from lenet.sweeper import GridSweeper
 
 VERSION_BASE = "1.3"
 HOME = Path(__file__).resolve().parent
@@ -64,6 +65,7 @@ class CommandLine:
     sweeper: Mapping[str, Any] = field(default_factory=dict)
     is_search: bool = False
     ranges: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "."
 
 
 def folder(name: str) -> Path:
@@ -89,7 +91,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
     with _loader(given.config_dir) as loader:
         parsed = parse(overrides, loader)
-        own = _hydra_node(overrides)
+        own = _hydra_node(overrides, loader)
         params = own.sweeper.get("params") or {}
         declared = parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
         is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
@@ -101,6 +103,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         split = _ends if is_search else _split
         jobs = split([*declared, *parsed]) if is_sweep else [list(overrides)]
         composed = [compose_one(overrides, loader, resolve=False)] if given.cfg else compose_all(jobs, loader)
+        folder_of_sweep = str(own.sweep.dir) if is_sweep else "."
         nodes: dict[str, Any] = {part: OmegaConf.to_container(own[part]) for part in ("launcher", "sweeper")}
     return CommandLine(
         options,
@@ -111,6 +114,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         swept=tuple(swept),
         is_search=is_search,
         ranges={key: str(o.input_line).partition("=")[2] for key, o in swept.items()} if is_search else {},
+        folder=folder_of_sweep,
         **nodes,
     )
 
@@ -126,8 +130,11 @@ def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Seque
     _register()
     before = sys.argv
     sys.argv = [before[0], *command.overrides, *extra, *command.options]
+    # Else Hydra would write what goes wrong to the terminal itself, and exit.
+    raising = {"HYDRA_FULL_ERROR": "1"} if command.is_sweep else {}
     try:
-        hydra.main(version_base=VERSION_BASE, config_path=str(folder("conf")), config_name=CONFIG_NAME)(task)()
+        with env_override(raising):
+            hydra.main(version_base=VERSION_BASE, config_path=str(folder("conf")), config_name=CONFIG_NAME)(task)()
     finally:
         sys.argv = before
 
@@ -192,7 +199,7 @@ def _prefer_own_launchers() -> None:
         registered.pop(path.name, None)
 
 
-def _hydra_node(overrides: Sequence[str]) -> DictConfig:
+def _hydra_node(overrides: Sequence[str], loader: ConfigLoader) -> DictConfig:
     """Return what the configuration says of Hydra itself: how to sweep, and with what."""
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
@@ -205,8 +212,8 @@ def _hydra_node(overrides: Sequence[str]) -> DictConfig:
             from_shell=False,
             validate_sweep_overrides=False,
         )
-    except COMPOSING_ERRORS:  # what is wrong is found, and said, when the jobs are composed
-        return OmegaConf.create({"launcher": {}, "sweeper": {}, "mode": None})
+    except COMPOSING_ERRORS as error:
+        raise UserError(explain(error, overrides, loader)) from error
     if config.hydra.job.chdir:
         raise UserError("`hydra.job.chdir` is true; accepted: false, since stores and data are found from this folder.")
     node: DictConfig = config.hydra
@@ -214,13 +221,17 @@ def _hydra_node(overrides: Sequence[str]) -> DictConfig:
 
 
 def _ends(overrides: list[Override]) -> list[list[str]]:
-    """Return overrides of jobs that have all the values at the ends of a search's ranges, and all its choices."""
+    """Return overrides of jobs that have the values at both ends of a search's ranges and between, and all choices."""
     values: dict[str, list[str]] = {}
     for override in overrides:
         key = override.get_key_element()
         if override.is_interval_sweep():
             interval: Any = override.value()
-            values[key] = [f"{key}={interval.start}", f"{key}={interval.end}"]
+            low, high = interval.start, interval.end
+            if not low < high:
+                raise UserError(f"`{override.input_line}` is a range from {low} to {high}; accepted: from low to high.")
+            between = [] if isinstance(low, int) else [low + (high - low) * 0.41421356]  # where whole numbers are wrong
+            values[key] = [f"{key}={value}" for value in (low, *between, high)]
         elif override.is_sweep_override():
             values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         else:
@@ -232,6 +243,6 @@ def _ends(overrides: list[Override]) -> list[list[str]]:
 def _split(overrides: list[Override]) -> list[list[str]]:
     """Return the overrides of every job of a sweep."""
     try:
-        return BasicSweeper.split_arguments(overrides, None)[0]
+        return GridSweeper.split_arguments(overrides, None)[0]
     except HydraException as error:
         raise UserError(f"{str(error).splitlines()[0]}. Accepted: key=a,b, range(…), choice(…), glob(…).") from error

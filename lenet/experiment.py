@@ -160,25 +160,32 @@ def _recorded(plan: Plan, name: str | None, tags: Mapping[str, str] | None, benc
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     status: Literal["FINISHED", "FAILED", "KILLED"] = "FAILED"
+    reason = ""
     try:
         yield run
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
         kept = " with its last checkpoint" if plan.trainer.keeps_last else ""
-        log.warning("%s: interrupted, closed as KILLED%s", run.name, kept)
+        log.warning("%s: interrupted, closed as KILLED%s", cut(run.name, NAME_WIDTH), kept)
+        reason = "it was asked to stop (Ctrl-C or SIGTERM)"
         raise
     except Exception as error:
         expected = isinstance(error, UserError | Failure)
         reason = str(error) if expected else f"{type(error).__name__}: {error}"
-        log.error("%sfailed: %s", f"{run.name} " if plan.sweep.parent else "", reason, exc_info=not expected)
-        run.set_tag(ERROR, reason)
+        if plan.sweep.parent:  # its line is one of many; the log has it all
+            log.error("%s failed: %s", cut(run.name, NAME_WIDTH), reason)
+            log.debug("failed:", exc_info=not expected)
+        else:
+            log.error("failed: %s", reason, exc_info=not expected)
         raise RunFailed(f"run {run.name} failed: {reason}") from error
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
         with shielded():
             try:
+                if reason:
+                    run.set_tag(ERROR, reason)
                 run.log_text(text.getvalue(), "log.txt")
             finally:
                 run.close(status)

@@ -1,8 +1,12 @@
-"""Writing a file so that a reader sees the old content or the new, whole."""
+"""Writing a file so that a reader sees the old content or the new, whole; and whether a folder can be written to."""
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+from lenet.errors import UserError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -23,3 +27,21 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def try_folder(folder: Path, key: str) -> None:
+    """Raise `UserError`, naming `key`, where a folder cannot be made or written to; one that was made is removed."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{folder.absolute()} cannot be written to ({error.strerror}); work in a folder that can be, or name "
+            f"another one: {key}=FOLDER."
+        ) from error
+    finally:
+        for path in missing:
+            with suppress(OSError):  # it was not made, or is in use by another process meanwhile
+                path.rmdir()

@@ -16,11 +16,12 @@ from lenet.comparison import short_names
 from lenet.composition import to_dict
 from lenet.errors import UserError
 from lenet.experiment import RunFailed, execute
-from lenet.identity import CODE, DATA, code_digest, config_digest
+from lenet.identity import CODE, CONFIG, DATA, code_digest, config_digest
 from lenet.pool import Pool
 from lenet.progress import JobProgress
-from lenet.summary import RANKING, SWEPT
-from lenet.tracking.gone import JOB
+from lenet.summary import RANKING
+from lenet.tables import cut
+from lenet.tracking.gone import JOB, SWEPT
 from lenet.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: its final metrics, or why there are none.
+    """What came of a job: its final metrics, or why there are none; `counted` is the id of a run that stands for it.
 
     As a float it is what a search maximises: the best validation accuracy, and 0 for a run that diverged before it was
     validated; a job that failed has none and raises ValueError.
@@ -47,6 +48,7 @@ class Outcome:
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    counted: str | None = None
 
     def __float__(self) -> float:
         if self.error is not None:
@@ -74,22 +76,18 @@ class Conductor(Protocol):
         """Take note of a job whose process has ended before it."""
 
 
-Earlier = Mapping[str, "RunRecord"]
-"""The runs that a resumed sweep has, by the digests of their configurations; of several the last."""
-
-
 class SweepTask:
     """The function that Hydra calls for each job.
 
-    A job that is among the `earlier` ones, has finished there, and would run with the same code on the same data, is
-    not run again. `conductor` is there in the sweep's own process alone; elsewhere `report`, if given, hears how far
-    a job is. Sent to another process, the task takes neither with it. `cores` is how many a job may use that does not
-    say so itself (None: all that its process may).
+    A job of which one of the `earlier` runs of a resumed sweep has finished, with the same configuration, code and
+    data, is not run again. `conductor` is there in the sweep's own process alone; elsewhere `report`, if given, hears
+    how far a job is. Sent to another process, the task takes neither with it. `cores` is how many a job may use that
+    does not say so itself (None: all that its process may).
     """
 
     def __init__(
         self,
-        earlier: Earlier,
+        earlier: "Sequence[RunRecord]",
         conductor: Conductor | None = None,
         report: Callable[[float], None] | None = None,
         cores: int | None = None,
@@ -119,16 +117,18 @@ class SweepTask:
         plan = build(to_dict(config))
         if self.cores:
             plan.backend.keep_to(self.cores)
-        earlier = self.earlier.get(config_digest(plan.config))
-        if earlier and _counts(earlier, plan, self.bench):
-            log.info("%s: finished before (%s)", earlier.name, earlier.id)
-            return Outcome(earlier.metrics)
-        return run_job(plan, self.bench, report)
+        for earlier in self.earlier:
+            if _counts(earlier, plan, self.bench):
+                log.info("%s: finished before", cut(earlier.name, 60))
+                return Outcome(earlier.metrics, counted=earlier.id)
+        return execute_job(plan, self.bench, report)
 
 
 def _counts(earlier: "RunRecord", plan: Plan, bench: Workbench) -> bool:
     """Say whether a run of the same configuration has finished, with the code and on the data of today."""
-    if earlier.status != "FINISHED" or earlier.tags.get(CODE) != code_digest(plan.config):
+    if earlier.status != "FINISHED" or earlier.tags.get(CONFIG) != config_digest(plan.config):
+        return False
+    if earlier.tags.get(CODE) != code_digest(plan.config):
         return False
     try:
         return earlier.tags.get(DATA) == bench.dataset(plan).digest
@@ -136,7 +136,7 @@ def _counts(earlier: "RunRecord", plan: Plan, bench: Workbench) -> bool:
         return False  # the run itself says so
 
 
-def run_job(plan: Plan, bench: Workbench, report: Callable[[float], None]) -> Outcome:
+def execute_job(plan: Plan, bench: Workbench, report: Callable[[float], None]) -> Outcome:
     """Run the job that Hydra has composed; `report` hears of the share that is done."""
     overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("sweep.")]
     swept = swept_values(overrides, plan.sweep.keys)

@@ -15,7 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from lenet.jobs import Event, Outcome, SweepTask, log_to
-from lenet.pool import Lost, PoolError, Say
+from lenet.pool import Lost, Say
 from lenet.validation import PositiveInt, validated
 
 TARGET = "hydra_plugins.lenet.ParallelLauncher"
@@ -58,12 +58,7 @@ class ParallelLauncher(Launcher):
             else:
                 conductor.hear(tasks[task][0], message)
 
-        try:
-            results = conductor.pool.run(self.work, tasks, hear, conductor.check)
-        except PoolError as error:
-            results = [Lost(str(error))] * len(tasks)
-            for task, lost in enumerate(results):
-                hear(task, lost)
+        results = conductor.pool.run(self.work, tasks, hear, conductor.check)
         outcomes = [Outcome(error=r.reason) if isinstance(r, Lost) else r for r in results]
         return [JobReturn(status=JobStatus.COMPLETED, _return_value=outcome) for outcome in outcomes]
 

@@ -4,7 +4,6 @@ Each has a pipe of its own and one task at a time, so that nothing is shared whi
 or half written: its task is lost, with the reason, and another process takes its place.
 """
 
-import contextlib
 import gc
 import multiprocessing
 import os
@@ -12,16 +11,17 @@ import signal
 import sys
 import threading
 import time
-import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, Self
 
 from lenet.errors import Failure
+from lenet.signals import STOPPING
 
 Say = Callable[[Any], None]
 Work = Callable[[Any, Say], Any]
@@ -34,10 +34,14 @@ LOOK_SECONDS = 0.2
 """How long an interruption, or the parent's end, can go unnoticed."""
 STOP_SECONDS = 60.0
 """How long a process that was asked to stop may take to bring its task to an end."""
+DISMISS_SECONDS = 2.0
+"""How long idle processes may take to end."""
+STARTS = 3
+"""How often in a row a process may end as it starts before no other is tried."""
 
 
-class PoolError(Failure):
-    """No worker process could be started."""
+class _PoolError(Failure):
+    """No worker process can be started."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,11 @@ class Pool:
     """
 
     def __init__(self, size: int, start: Start | None = None) -> None:
-        self._room = size
+        self._size = self._room = size
+        self._failed_starts, self._why = 0, ""
         self._shares = _shares(size)
-        self._context: Any = multiprocessing.get_context(start or ("fork" if sys.platform == "linux" else "spawn"))
+        self._start = start or ("fork" if sys.platform == "linux" else "spawn")
+        self._context: Any = multiprocessing.get_context(self._start)
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
@@ -83,7 +89,8 @@ class Pool:
         `hear` is called with a task's index and what is said of it on the way, then with its result. `check` is called
         a few times a second and may raise to stop everything: the tasks under way are then asked to stop (SIGTERM) and
         heard to their end; what has not ended after a minute, or when a signal interrupts this too, is killed. Workers
-        that are there already keep the `work` they were started with. Raises `PoolError` where none can be started.
+        that are there already keep the `work` they were started with. Where none can be started, the tasks that are
+        left are lost.
         """
         waiting = deque(range(len(tasks)))
         results: dict[int, Any] = {}
@@ -96,11 +103,18 @@ class Pool:
 
         try:
             while len(results) < len(tasks):
-                self._start_workers(len(tasks) - len(results), work)
+                try:
+                    self._start_workers(len(tasks) - len(results), work)
+                except _PoolError as error:
+                    for task in waiting:
+                        results[task] = Lost(str(error))
+                        hear(task, results[task])
+                    waiting.clear()
                 for worker in [worker for worker in self._workers if worker.ready and worker.task is None]:
                     if waiting and self._give(worker, waiting[0], tasks[waiting[0]]):
                         waiting.popleft()
-                listen()
+                if self._workers:
+                    listen()
                 check()
         except BaseException:
             self._stop(listen)
@@ -108,21 +122,27 @@ class Pool:
         return [results[task] for task in range(len(tasks))]
 
     def _start_workers(self, wanted: int, work: Work) -> None:
-        """Start workers until there are as many as wanted, or as the system has room for."""
+        """Start workers until there are as many as wanted, or as the system has room for; `_PoolError`: none at all."""
         while len(self._workers) < min(wanted, self._room):
+            if self._failed_starts >= STARTS:
+                if not self._workers:
+                    raise _PoolError(f"worker processes end as they start: the last {self._why}")
+                return
             try:
                 self._start_worker(work)
             except OSError as error:
                 self._room = len(self._workers)
-                if not self._room:
-                    raise PoolError(f"no worker process can be started: {error.strerror}") from error
+                if not self._workers:
+                    raise _PoolError(f"no worker process can be started: {error.strerror}") from error
 
     def _start_worker(self, work: Work) -> None:
-        place = min(set(range(len(self._shares))) - {worker.place for worker in self._workers})
+        place = min(set(range(self._size)) - {worker.place for worker in self._workers})
         ours, theirs = self._context.Pipe()
         gc.freeze()  # what is there now is left alone by the workers' collections, and so stays in shared memory
-        arguments = theirs, work, self._shares[place], os.getpid()
-        with warnings.catch_warnings():
+        # What a forked process inherits of our ends of the pipes it must close, or they would not end with us.
+        inherited = [worker.pipe for worker in self._workers] + [ours] if self._start == "fork" else []
+        arguments = theirs, inherited, work, self._shares[place % len(self._shares)], os.getpid()
+        with warnings.catch_warnings(), _held_back():
             # Python warns of forking beside other threads; a worker takes none of their locks.
             warnings.simplefilter("ignore", DeprecationWarning)
             process = self._context.Process(target=_serve, args=arguments)
@@ -134,7 +154,7 @@ class Pool:
         """Give a task to an idle worker; say whether it was still there to take it."""
         try:
             worker.pipe.send((task, content))
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             self._remove(worker)
             return False
         worker.task = task
@@ -148,18 +168,17 @@ class Pool:
             task = worker.task
             try:
                 kind, content = worker.pipe.recv()
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
                 self._remove(worker)
                 reason = _reason(worker.process.exitcode)
                 if not worker.ready:
-                    self._room -= 1  # the others carry on
-                    if not self._room:
-                        raise PoolError(f"worker processes end as they start: the last {reason}") from None
+                    self._failed_starts, self._why = self._failed_starts + 1, reason
                 if task is not None:
                     yield task, Lost(f"its process {reason}"), True
                 continue
             if task is None:
                 worker.ready = True
+                self._failed_starts = 0
                 continue
             if kind == "result":
                 worker.task = None
@@ -189,42 +208,59 @@ class Pool:
             if worker.task is not None:
                 worker.process.kill()
             worker.pipe.close()
+        deadline = time.monotonic() + DISMISS_SECONDS
         for worker in self._workers:
-            worker.process.join(1)
+            worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
         self._workers = []
 
 
-def _serve(pipe: Connection, work: Work, cores: set[int], parent: int) -> None:
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Hold the signals back that ask to stop: a process that starts within does not hear them until it is ready to."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(pipe: Connection, inherited: Sequence[Connection], work: Work, cores: set[int], parent: int) -> None:
     """Do what comes through the pipe, one task after the other, until it ends, the parent does, or a signal says so."""
     if hasattr(os, "setsid"):
         os.setsid()  # a Ctrl-C at the terminal is the parent's; it passes on what concerns a worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    for end in inherited:
+        end.close()
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def say(content: Any, kind: str = "said") -> None:
         # Whoever does not hear this has gone, and this process is about to be ended.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with suppress(OSError):
             pipe.send((kind, content))
 
     say(None, "ready")
     while True:
         try:
             _, task = pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             return
         try:
             result = work(task, say)
         except KeyboardInterrupt:
             return
         except Exception as error:
-            traceback.print_exc()
-            result = Lost(f"{type(error).__name__}: {error}")
+            result = Lost(f"{type(error).__name__}: {' '.join(str(error).split())}")
         say(result, "result")
 
 
@@ -232,15 +268,19 @@ def _end_with(parent: int) -> None:
     """End this process, as SIGTERM does, once its parent has gone."""
     while os.getppid() == parent:
         time.sleep(LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)  # not heard while a run is being closed: then the pipe's end ends the process
+    time.sleep(STOP_SECONDS)
+    os._exit(1)
 
 
 def _shares(size: int) -> list[set[int]]:
-    """Share the cores that this process may use out between `size` workers: none where there are too few."""
+    """Share the cores that this process may use out between `size` workers; where there are fewer, they share some."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if not cores:
+        return [set()]
     each, more = divmod(len(cores), size)
     if not each:
-        return [set() for _ in range(size)]
+        return [{core} for core in cores]
     bounds = [place * each + min(place, more) for place in range(size + 1)]
     return [set(cores[start:stop]) for start, stop in pairwise(bounds)]
 
@@ -249,6 +289,7 @@ def _reason(exit_code: int) -> str:
     """Say how a process ended."""
     if exit_code >= 0:
         return f"ended with exit code {exit_code}"
-    name = signal.Signals(-exit_code).name
+    known = {number.value: number.name for number in signal.Signals}
+    name = known.get(-exit_code, f"signal {-exit_code}")
     hint = ", as the system does where memory runs out" if name == "SIGKILL" else ""
     return f"was killed by {name}{hint}"

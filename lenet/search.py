@@ -43,7 +43,12 @@ class SearchSettings:
         n_jobs: PositiveInt,
         max_failure_rate: UnitInterval = 1.0,
         direction: Literal["maximize"] = "maximize",
-        **others: Any,
+        sampler: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
+        storage: str | None = None,
+        study_name: str | None = None,
+        search_space: dict[str, Any] | None = None,
+        custom_search_space: str | None = None,
     ) -> None:
         self.n_trials = n_trials
         self.n_jobs = n_jobs

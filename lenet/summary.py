@@ -12,11 +12,10 @@ from tabulate import tabulate
 
 from lenet.comparison import short_names
 from lenet.tables import bars, cut
+from lenet.tracking.gone import SWEPT
 from lenet.tracking.store import RunRecord
 
 RANKING = "best/val_accuracy"
-SWEPT = "lenet.swept"
-"""The tag with a job's values of the keys that differ between the jobs, as JSON."""
 METRICS = (RANKING, "val/accuracy", "val/loss", "test/accuracy", "test/loss")
 SHOWN = {RANKING: "best val", "val/accuracy": "last val", "test/accuracy": "test acc", "test/loss": "test loss"}
 """The metrics that a terminal has room for, and what they are called there."""

@@ -1,5 +1,6 @@
 """A sweep: a parent run with one nested run for each job, and the answer the jobs add up to."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -16,15 +17,18 @@ from lenet.config import CommandLine, launch, offer_plugins
 from lenet.construct import call
 from lenet.environment import git_state
 from lenet.errors import UserError
+from lenet.files import try_folder
 from lenet.flatten import flatten
-from lenet.identity import CONFIG, config_digest
-from lenet.jobs import Event, Outcome, Said, SweepTask
+from lenet.identity import code_digest
+from lenet.jobs import Event, Outcome, Said, SweepTask, job_name, swept_values
 from lenet.pool import Pool
 from lenet.progress import SweepBar
 from lenet.search import SearchSettings, get_ready
 from lenet.signals import StopRequests, shielded
+from lenet.tables import cut
 from lenet.tracking.finding import Finder, is_sweep
-from lenet.tracking.run import Run
+from lenet.tracking.gone import ERROR, JOB, SWEPT
+from lenet.tracking.run import Run, Status
 from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.ui import how_to_look
 
@@ -38,79 +42,95 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     """
     if moving := [key for key in command.swept if key.startswith(("tracking", "sweep", "hydra"))]:
         raise UserError(f"`{moving[0]}` cannot be swept over: all runs of a sweep are recorded in one place.")
-    with ready(command.launcher):
-        return _run(command, plans)
-
-
-def _run(command: CommandLine, plans: Sequence[Plan]) -> bool:
+    if len({(plan.tracking.uri, plan.tracking.experiment) for plan in plans}) > 1:
+        raise UserError("`tracking` differs between the jobs: all runs of a sweep are recorded in one place.")
     search = _search(command)
     jobs = search.n_trials if search else len(plans)
     pool = _pool(command, plans, min(jobs, search.n_jobs) if search else jobs)
     offer_plugins({launcher.TARGET: launcher.ParallelLauncher, sweeper.TARGET: sweeper.GridSweeper})
-    _try_output_folder(command)
-    tracking = plans[0].tracking
-    store = Store(tracking.uri, tracking.experiment)
-    store.close_gone()
-    earlier: dict[str, RunRecord] = {}
-    if plans[0].sweep.resume is not None:
-        record = _sweep_named(plans[0].sweep.resume, store.uri)
-        parent = store.reopen(record)
-        earlier = _latest(store.children(parent.id))
-        log.info("%s (%s) goes on: %d runs, those that have finished counted in", parent.name, parent.id, jobs)
-    else:
+    try_folder(Path(command.folder), "hydra.sweep.dir")
+    for plan in plans:
+        code_digest(plan.config)  # of the code as it is now, for all processes that are forked from this one
+    with ready(command.launcher):
+        store = Store(plans[0].tracking.uri, plans[0].tracking.experiment)
+        store.close_gone()
+        with StopRequests() as stop, pool:
+            return _run(command, plans, jobs, store, pool, stop)
+
+
+def _run(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store, pool: Pool, stop: StopRequests) -> bool:
+    """Open the parent run, have the jobs run, and close it with its true status, whatever happens."""
+    parent, earlier = _open_parent(command, plans, jobs, store)
+    status: Status = "FAILED"
+    try:
+        with closing(SweepBar("sweep", jobs)) as bar:
+            conductor = LocalConductor(command, plans, pool, store, parent, bar, stop, {run.id for run in earlier})
+            _launch(command, SweepTask(earlier, conductor), parent)
+        children = conductor.children()
+        sum_up(store, parent, children, jobs, command)
+        store.mark_replaced(earlier, children)
+        if len(children) >= jobs and all(child.status == "FINISHED" for child in children):
+            status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        with shielded():
+            if status == "KILLED":
+                store.close_lost(parent.id, "KILLED", "the sweep was interrupted")
+            parent.close(status)
+            if status != "FINISHED":
+                log.info("to run what is missing:\n%s", resumption(command, parent.id))
+    log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))
+    return status == "FINISHED"
+
+
+def _open_parent(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store) -> tuple[Run, list[RunRecord]]:
+    """Start the sweep's run, or take up the one that is to be continued; return the runs that it has already."""
+    resumed = plans[0].sweep.resume
+    if resumed is None:
         name = _sweep_name(command)
         params = {**_params(plans), **command.ranges}
         parent = store.start_run(name, kind="sweep", params=params, commit=git_state()["commit"])
-        log.info("%s: %d runs", name, jobs)
-    extra = [f"sweep.parent={parent.id}", f"sweep.keys=[{','.join(command.swept)}]"]
-    complete = False
-    try:
-        with StopRequests() as stop, pool, closing(SweepBar("sweep", jobs)) as bar:
-            launch(command, SweepTask(earlier, LocalConductor(pool, store, parent, bar, stop)), extra)
-        children = store.children(parent.id)
-        if earlier:
-            latest = _latest(children)
-            wanted = list(latest) if search else list(dict.fromkeys(config_digest(plan.config) for plan in plans))
-            children = [latest[digest] for digest in wanted if digest in latest]
-            jobs = len(wanted)
-        sum_up(store, parent, children, jobs, command)
-        complete = len(children) >= jobs and all(child.status == "FINISHED" for child in children)
-    except KeyboardInterrupt:
-        with shielded():
-            store.close_lost(parent.id, "KILLED", "the sweep was interrupted")
-            parent.close("KILLED")
-        log.info("to go on: %s", resumption(command, parent.id))
-        raise
-    finally:
-        parent.close("FINISHED" if complete else "FAILED")  # does nothing where it is closed already
-    log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))
-    if not complete:
-        log.info("to try what is missing again: %s", resumption(command, parent.id))
-    return complete
-
-
-def _sweep_named(text: str, uri: str) -> RunRecord:
-    """Return the sweep that `sweep.resume` names."""
-    record = Finder(uri).find(text)
+        log.info("%s: %d runs", cut(name, 66), jobs)
+        return parent, []
+    record = Finder(store.uri).find(resumed)
     if not is_sweep(record):
         raise UserError(f"sweep.resume: `{record.name}` ({record.id}) is not a sweep. Accepted: the run of a sweep.")
-    return record
+    parent = store.reopen(record)
+    log.info("%s goes on:\n%d runs, those that have finished counted in", cut(parent.name, 68), jobs)
+    return parent, store.children(parent.id)
 
 
-def _latest(children: Sequence[RunRecord]) -> dict[str, RunRecord]:
-    """Return the last run of each configuration, by its digest."""
-    return {child.tags[CONFIG]: child for child in children if CONFIG in child.tags}
+def _launch(command: CommandLine, task: SweepTask, parent: Run) -> None:
+    """Have Hydra give out the jobs; what it or a sweeper raises ends the sweep early, but not what has been done."""
+    extra = [f"sweep.parent={parent.id}", f"sweep.keys=[{','.join(command.swept)}]"]
+    try:
+        launch(command, task, extra)
+    except Exception as error:
+        log.error("no more jobs are run: %s", " ".join(str(error).split()) or type(error).__name__)
 
 
 @dataclass
 class LocalConductor:
-    """Shows how the jobs of a sweep go, and sees to those that are lost."""
+    """Shows how the jobs of a sweep go, and sees to those that are lost. `before` are the ids of runs it had before."""
 
+    command: CommandLine
+    plans: Sequence[Plan]
     pool: Pool
     store: Store
     parent: Run
     bar: SweepBar
     stop: StopRequests
+    before: set[str]
+
+    def __post_init__(self) -> None:
+        self.counted: set[str] = set()
+
+    def children(self) -> list[RunRecord]:
+        """Return the runs of the sweep's jobs: those of this time, and those from before that were counted in."""
+        children = self.store.children(self.parent.id)
+        return [child for child in children if child.id not in self.before or child.id in self.counted]
 
     def hear(self, job: int, event: Event) -> None:
         self.parent.beat()
@@ -118,6 +138,7 @@ class LocalConductor:
             case Said(level, text):
                 log.log(level, "%s", text)
             case Outcome():
+                self.counted |= {event.counted} if event.counted else set()
                 self.bar.finish(job)
             case share:
                 self.bar.advance(job, share)
@@ -130,16 +151,26 @@ class LocalConductor:
         self.bar.finish(job)
         if self.stop.requested:
             return  # it was asked to end, and did
-        lost = self.store.close_lost(self.parent.id, "FAILED", reason, job)
-        for run in lost:
-            log.error("%s failed: %s", run.name, reason)
-        if not lost:
-            log.error("job %d of the sweep was lost: %s", job, reason)
+        left = self.store.close_lost(self.parent.id, "FAILED", reason, job)
+        left = left or [child for child in self.children() if child.tags.get(JOB) == str(job)]
+        name = left[0].name if left else self._record(job, reason)
+        log.error("%s failed: %s", cut(name, 40), reason)
+
+    def _record(self, job: int, reason: str) -> str:
+        """Record a job that was lost before it had a run, and return its name."""
+        name, swept, params = f"job {job}", {}, {}
+        if not self.command.is_search:  # of a search, only the sweeper knows what the job was
+            swept = swept_values(self.command.jobs[job].overrides, self.command.swept)
+            name, params = job_name(swept) or name, flatten(self.plans[job].config)
+        tags = {JOB: str(job), ERROR: reason, SWEPT: json.dumps(swept)}
+        self.store.start_run(name, kind="job", params=params, tags=tags, parent=self.parent.id).close("FAILED")
+        return name
 
 
 def _search(command: CommandLine) -> SearchSettings | None:
     """Return the settings of a search, if the sweep is one."""
     if not command.is_search:
+        call(sweeper.GridSettings, _arguments(command.sweeper), "hydra.sweeper")
         return None
     get_ready()
     if not command.ranges:
@@ -160,20 +191,6 @@ def _pool(command: CommandLine, plans: Sequence[Plan], jobs: int) -> Pool:
 
 def _arguments(node: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key != "_target_"}
-
-
-def _try_output_folder(command: CommandLine) -> None:
-    """Refuse to start where Hydra could not write its output folder: it would say so with a traceback, and late."""
-    if any(override.startswith("hydra.sweep.dir") for override in command.overrides):
-        return
-    folder = Path("mlruns/hydra")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder.absolute()} cannot be made ({error.strerror}); run the sweep in a folder that can be written to, "
-            "or name another one: hydra.sweep.dir=FOLDER."
-        ) from error
 
 
 def _sweep_name(command: CommandLine) -> str:

@@ -17,10 +17,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from lenet.clusters.launcher import ClusterLauncher, Numbered, Result, in_short, result_of
 from lenet.construct import call
 from lenet.errors import UserError
-from lenet.jobs import Earlier, Outcome, SweepTask
+from lenet.jobs import Outcome, SweepTask
 from lenet.pool import LOOK_SECONDS, Lost
 from lenet.signals import STOPPING
 from lenet.tracking.address import tracking_uri
+from lenet.tracking.store import RunRecord
 from lenet.validation import PositiveInt, validated
 
 KNOCK_SECONDS = 5.0
@@ -56,7 +57,7 @@ class RemoteTask:
 
     folder: str
     environment: Mapping[str, str]
-    earlier: Earlier
+    earlier: Sequence[RunRecord]
     cores: int
 
     def __call__(self, config: DictConfig) -> Outcome:

@@ -3,7 +3,7 @@
 import getpass
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.tracking import process
-from lenet.tracking.gone import ERROR, JOB, RUNNING, farewell, has_gone, last_sign
+from lenet.tracking.gone import ERROR, JOB, REPLACED, RUNNING, SWEPT, farewell, has_gone, last_sign
 from lenet.tracking.opening import open_store
 from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, translated
 
@@ -119,6 +119,14 @@ class Store:
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
         return list(each_run(self._client, [self.experiment_id], children_of(parent_id), OLDEST_FIRST))
+
+    def mark_replaced(self, earlier: Iterable[RunRecord], children: Iterable[RunRecord]) -> None:
+        """Mark the runs of a sweep's earlier attempts whose jobs have another run now, one of `children`."""
+        current = {child.tags.get(SWEPT): child.id for child in children}
+        for run in earlier:
+            if current.get(run.tags.get(SWEPT), run.id) != run.id:
+                with translated():
+                    self._client.set_tag(run.id, REPLACED, current[run.tags.get(SWEPT)])
 
     def close_gone(self) -> None:
         """Close as KILLED all runs of the experiment whose processes have gone.
