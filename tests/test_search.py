@@ -82,6 +82,10 @@ def test_ranges_may_stand_in_a_file_and_a_trial_that_fails_does_not_end_the_sear
         (["optimizer.lr=interval(-1, 0.1)"], "`optimizer.lr` is -1"),
         (["optimizer.lr=interval(0.001, 0.1)", "network.activation=relu,tan"], "`network.activation` is 'tan'"),
         (["seed=3"], "a search needs a range"),
+        (["optimizer.lr=interval(0.3, 0.1)"], "accepted: from low to high"),
+        (["trainer.batch_size=interval(16, 64)"], "`trainer.batch_size` is"),
+        ([RATE, "+hydra.sweeper.foo=1"], "`hydra.sweeper.foo`"),
+        ([RATE, "hydra/sweeper/sampler=nope"], "nope"),
         ([RATE, "hydra.sweeper.n_trials=0"], "`hydra.sweeper.n_trials` is 0"),
         ([RATE, "hydra.sweeper.direction=minimize"], "`hydra.sweeper.direction` is 'minimize'"),
     ],
@@ -101,3 +105,14 @@ def test_the_best_trial_of_a_file_s_search_has_a_command_of_its_own(workplace, r
     assert records()[0].data.tags["lenet.kind"] == "run"
     best = next(run for run in records() if run.info.run_id == parent.data.tags["best_run"])
     assert records()[0].data.metrics["best/val_accuracy"] == best.data.metrics["best/val_accuracy"]
+
+
+@installed
+def test_a_search_in_which_every_trial_fails_still_ends_in_its_summary(workplace, records, capsys):
+    arguments = ["data=npz", "data.images=nowhere.npz", "trainer.epochs=1", "hydra/sweeper=optuna"]
+    assert main([*arguments, RATE, "hydra.sweeper.n_trials=2", "-m"]) == 1
+    parent, children = family(records())
+    assert [run.info.status for run in (parent, *children)] == ["FAILED"] * 3
+    assert len(list(csv.DictReader((artifacts(parent) / "sweep/results.csv").open()))) == 2
+    output = capsys.readouterr()
+    assert "Traceback" not in output.out + output.err

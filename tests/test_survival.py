@@ -63,6 +63,19 @@ def test_a_job_that_is_killed_is_lost_with_the_reason_and_the_others_go_on(workp
     assert f"{lost.info.run_name} FAILED: its process was killed by SIGKILL" in output
 
 
+def test_a_worker_that_is_asked_to_stop_closes_its_job_with_the_reason_and_is_replaced(workplace, records):
+    process = sweeping(workplace, records, "trainer.epochs=60", "seed=0,1,2", "trainer.figures=none")
+    victim = next(run for run in records() if run.data.metrics.get("train/loss"))
+    os.kill(pid_of(victim), signal.SIGTERM)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, errors
+    _, children = family(records())
+    assert sorted(child.info.status for child in children) == ["FINISHED"] * 2 + ["KILLED"]
+    stopped = next(child for child in children if child.info.status == "KILLED")
+    assert "asked to stop" in stopped.data.tags["lenet.error"]
+    assert "no reason" not in output
+
+
 def test_jobs_end_with_their_sweep_and_the_next_command_tells_the_truth(workplace, records):
     process = sweeping(workplace, records, "seed=0,1")
     os.kill(process.pid, signal.SIGKILL)

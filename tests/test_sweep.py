@@ -4,6 +4,8 @@ import csv
 import json
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -11,7 +13,7 @@ from lenet.answer import rerun
 from lenet.config import CommandLine
 from lenet.jobs import job_name, swept_values
 from lenet.run import main
-from tests.conftest import SMALL, artifacts, family
+from tests.conftest import SMALL, artifacts, environment, family
 
 
 def test_a_sweep_has_one_parent_with_a_child_for_each_value_and_names_the_best(workplace, records, capsys):
@@ -144,6 +146,51 @@ def test_a_job_that_cannot_even_be_built_does_not_stop_the_others(workplace, rec
     _, children = family(records())
     assert [child.info.status for child in children] == ["FAILED", "FINISHED"]
     assert "no five" in children[0].data.tags["lenet.error"]
+
+
+def test_a_job_that_is_given_twice_runs_once(workplace, records):
+    assert main([*SMALL, "trainer.figures=none", "seed=0,0,1", "-m"]) == 0
+    assert [child.info.run_name for child in family(records())[1]] == ["seed=0", "seed=1"]
+
+
+def test_a_job_that_is_lost_before_it_has_a_run_is_recorded_with_the_reason(workplace, records, capsys):
+    arguments = [*SMALL, "trainer.figures=none", "trainer.epochs=1,2", "hydra.sweep.subdir=" + "x" * 300, "-m"]
+    assert main(arguments) == 1
+    parent, children = family(records())
+    assert [child.info.status for child in (parent, *children)] == ["FAILED"] * 3
+    assert [child.info.run_name for child in children] == ["epochs=1", "epochs=2"]
+    assert all("File name too long" in child.data.tags["lenet.error"] for child in children)
+    output = capsys.readouterr()
+    assert "Traceback" not in output.out + output.err
+
+
+def test_jobs_that_would_be_recorded_in_two_places_are_refused(workplace, records, capsys):
+    (workplace / "own/experiment").mkdir(parents=True)
+    for name in ("one", "two"):
+        text = f"# @package _global_\ntracking:\n  experiment: {name}\n"
+        (workplace / f"own/experiment/{name}.yaml").write_text(text)
+    assert main([*SMALL, "--config-dir", "own", "experiment=one,two", "-m"]) == 2
+    assert "`tracking` differs between the jobs" in capsys.readouterr().err
+    assert not (workplace / "mlruns").exists()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_output_that_cannot_say_everything_or_is_closed_fails_no_sweep(closed, workplace, records):
+    command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.figures=none", "seed=0,1", "-m"]
+    shell = shlex.join(command) + (" >&-" if closed else "")
+    done = subprocess.run(shell, shell=True, capture_output=True, env=environment() | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert family(records())[0].info.status == "FINISHED"
+
+
+def test_the_command_of_the_best_job_of_a_file_s_sweep_is_one_run(workplace, records):
+    (workplace / "own/experiment").mkdir(parents=True)
+    text = "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      seed: 0,1\n"
+    (workplace / "own/experiment/pair.yaml").write_text(text)
+    assert main(["--config-dir", "own", *SMALL, "trainer.figures=none", "experiment=pair"]) == 0
+    again = shlex.split(family(records())[0].data.tags["best_command"])
+    assert main(again[3:]) == 0
+    assert records()[0].data.tags["lenet.kind"] == "run"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_failed_jobs_are_tried_again_and_finished_ones_counted_in(workplace, rec
     assert main(sweep) == 1
     parent, before = family(records())
     told = capsys.readouterr().out
-    assert f"sweep.resume={parent.info.run_id}" in told.splitlines()[-1]
+    assert f"sweep.resume={parent.info.run_id}" in told
     save_digits(workplace / "late.npz", 90)
     assert main([*sweep, f"sweep.resume={parent.info.run_id[:12]}"]) == 0
     parent, after = family(records())
@@ -64,6 +64,22 @@ def test_other_data_another_configuration_and_other_code_do_not_count(workplace,
     rows = list(csv.DictReader((artifacts(parent) / "sweep/results.csv").open()))
     assert {row["run_id"] for row in rows} < ids(children)
     assert len(rows) == 2
+
+
+def test_any_finished_run_of_a_job_counts_and_comparing_shows_no_replaced_one(workplace, records, capsys):
+    from lenet.compare import main as compare
+
+    assert main([*QUICK, "data.images=digits.npz,late.npz", "-m"]) == 1
+    (workplace / "digits.npz").rename(workplace / "kept.npz")
+    assert main([*QUICK, "data.images=digits.npz,late.npz", "-m", "sweep.resume=last"]) == 1
+    (workplace / "kept.npz").rename(workplace / "digits.npz")
+    assert len(family(records())[1]) == 4
+    save_digits(workplace / "late.npz", 90)
+    assert main([*QUICK, "data.images=digits.npz,late.npz", "-m", "sweep.resume=last"]) == 0
+    assert len(family(records())[1]) == 5, "the first of the runs on digits.npz counts, though a later one failed"
+    capsys.readouterr()
+    assert compare(["last", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.count("FINISHED") == 2
 
 
 def test_a_sweep_that_was_killed_goes_on(workplace, records):

@@ -121,12 +121,15 @@ class Store:
         return list(each_run(self._client, [self.experiment_id], children_of(parent_id), OLDEST_FIRST))
 
     def mark_replaced(self, earlier: Iterable[RunRecord], children: Iterable[RunRecord]) -> None:
-        """Mark the runs of a sweep's earlier attempts whose jobs have another run now, one of `children`."""
+        """Mark the runs of a sweep's earlier attempts whose jobs have another run now, one of `children`; no others."""
         current = {child.tags.get(SWEPT): child.id for child in children}
         for run in earlier:
-            if current.get(run.tags.get(SWEPT), run.id) != run.id:
-                with translated():
-                    self._client.set_tag(run.id, REPLACED, current[run.tags.get(SWEPT)])
+            stands = current.get(run.tags.get(SWEPT), run.id)
+            with translated():
+                if stands != run.id:
+                    self._client.set_tag(run.id, REPLACED, stands)
+                elif REPLACED in run.tags:
+                    self._client.delete_tag(run.id, REPLACED)
 
     def close_gone(self) -> None:
         """Close as KILLED all runs of the experiment whose processes have gone.
