@@ -22,7 +22,7 @@ def test_every_combination_comes_to_what_hydra_composes_alone():
     jobs = list(itertools.product(*CHOICES))
     with config._loader(None) as loader:
         together = compose_all(jobs, loader)
-        for job, composed in list(zip(jobs, together, strict=True))[::9]:
+        for job, composed in list(zip(jobs, together, strict=True))[::19]:
             assert composed == compose_one(job, loader), job
     assert len({str(composed) for composed in together}) > 50
 

@@ -23,7 +23,7 @@ def await_end(pids):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("launcher", ["parallel", "basic"])
+@pytest.mark.parametrize("launcher", ["parallel", pytest.param("basic", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_closes_its_parent_and_the_jobs_under_way(number, launcher, workplace, records):
     seeds = "seed=0,1,2" if launcher == "parallel" else "seed=0,1"
@@ -39,6 +39,7 @@ def test_an_interrupted_sweep_closes_its_parent_and_the_jobs_under_way(number, l
     await_end(map(pid_of, children))
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_terminal_reaches_the_jobs_once_through_their_parent(workplace, records):
     process = sweeping(workplace, records, "seed=0,1", process_group=0)
     os.killpg(process.pid, signal.SIGINT)
@@ -48,6 +49,7 @@ def test_ctrl_c_at_the_terminal_reaches_the_jobs_once_through_their_parent(workp
     assert all("has gone" not in child.data.tags.get("lenet.error", "") for child in children)
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_is_lost_with_the_reason_and_the_others_go_on(workplace, records):
     process = sweeping(workplace, records, "trainer.epochs=60", "seed=0,1,2,3", "trainer.figures=none")
     victim = next(run for run in records() if run.data.metrics.get("train/loss"))
@@ -63,6 +65,7 @@ def test_a_job_that_is_killed_is_lost_with_the_reason_and_the_others_go_on(workp
     assert f"{lost.info.run_name} FAILED: its process was killed by SIGKILL" in output
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_asked_to_stop_closes_its_job_with_the_reason_and_is_replaced(workplace, records):
     process = sweeping(workplace, records, "trainer.epochs=60", "seed=0,1,2", "trainer.figures=none")
     victim = next(run for run in records() if run.data.metrics.get("train/loss"))
@@ -92,6 +95,7 @@ def test_jobs_end_with_their_sweep_and_the_next_command_tells_the_truth(workplac
     assert "has gone" in parent.data.tags["lenet.error"]
 
 
+@pytest.mark.slow
 def test_when_all_are_killed_at_once_every_run_is_told_as_killed_and_ends_when_it_last_spoke(
     workplace, records, capsys
 ):
@@ -115,6 +119,7 @@ def test_when_all_are_killed_at_once_every_run_is_told_as_killed_and_ends_when_i
     assert all(run.info.end_time <= time.time() * 1000 - 1000 for run in stale)
 
 
+@pytest.mark.slow
 def test_a_spawned_pool_gives_the_same_numbers(workplace, records):
     arguments = [*SMALL, "trainer.figures=none", "seed=0,1", "-m"]
     assert main(arguments) == 0
