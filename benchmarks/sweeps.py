@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from lenet.tracking.finding import Finder
 from lenet.tracking.store import KIND, RunRecord, Store
 
 RUN = (sys.executable, "-m", "lenet.run")
+LIBRARIES = {"NumPy": "numpy", "Hydra": "hydra-core", "MLflow": "mlflow"}
 SEEDS = 8
 JOBS = (1, 10, 100, 1000)
 JOBS_WITH_FIGURES = (1, 10, 100)
@@ -44,13 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         grown = [measure_growth(jobs, "none") for jobs in (JOBS[:2] if options.quick else JOBS)]
         drawn = [measure_growth(jobs, "basic") for jobs in (JOBS[:2] if options.quick else JOBS_WITH_FIGURES)]
     facts |= {"busy_for_others": round(neighbours.cores, 2)}
+    versions = {name: version(package) for name, package in LIBRARIES.items()}
     found = {"beside": beside, "growth": grown, "growth_with_figures": drawn}
     text = "\n".join(
-        ["# Sweeps\n", describe_beside(beside), describe_growth(grown, drawn), report.machine_line(facts, {})]
+        ["# Sweeps\n", describe_beside(beside), describe_growth(grown, drawn), report.machine_line(facts, versions)]
     )
     print(f"\n{text}")
     if not options.quick:
-        report.write("sweeps", text, facts | {"found": found})
+        report.write("sweeps", text, facts | {"versions": versions, "found": found})
 
 
 def measure_beside(seeds: int) -> dict[str, Any]:

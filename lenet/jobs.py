@@ -117,18 +117,17 @@ class SweepTask:
         plan = build(to_dict(config))
         if self.cores:
             plan.backend.keep_to(self.cores)
+        digest = config_digest(plan.config) if self.earlier else None
         for earlier in self.earlier:
-            if _counts(earlier, plan, self.bench):
+            if earlier.tags.get(CONFIG) == digest and _counts(earlier, plan, self.bench):
                 log.info("%s: finished before", cut(earlier.name, 60))
                 return Outcome(earlier.metrics, counted=earlier.id)
         return execute_job(plan, self.bench, report)
 
 
 def _counts(earlier: "RunRecord", plan: Plan, bench: Workbench) -> bool:
-    """Say whether a run of the same configuration has finished, with the code and on the data of today."""
-    if earlier.status != "FINISHED" or earlier.tags.get(CONFIG) != config_digest(plan.config):
-        return False
-    if earlier.tags.get(CODE) != code_digest(plan.config):
+    """Say whether a run of the plan's configuration has finished, with the code and on the data of today."""
+    if earlier.status != "FINISHED" or earlier.tags.get(CODE) != code_digest(plan.config):
         return False
     try:
         return earlier.tags.get(DATA) == bench.dataset(plan).digest
