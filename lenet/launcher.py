@@ -4,6 +4,7 @@ Hydra's own launcher takes one job after the other, and that on joblib loses all
 process is killed.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lenet.jobs import Event, Outcome, SweepTask, log_to
+from lenet.jobs import Conductor, Event, Outcome, SweepTask, log_to
 from lenet.pool import Lost, Say
 from lenet.validation import PositiveInt, validated
 
@@ -31,36 +32,56 @@ class ParallelSettings:
         self.start = start
 
 
-class ParallelLauncher(Launcher):
-    """Gives each job to a free process of the sweep's pool. Its settings are the pool's, which the sweep has made."""
+Numbered = tuple[int, list[str]]
+"""A job's number in the sweep, and its overrides."""
+Result = Outcome | Lost
+
+
+class SweepLauncher(Launcher):
+    """What our launchers share: none of the jobs raises, and what came of each is told to the sweep's conductor."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Numbered], conductor: Conductor) -> Sequence[Result]:
+        """Run the jobs and return what came of each, in their order."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         assert isinstance(task_function, SweepTask)
         self.task = task_function
         self.config = config
-        self.work = HydraJob(hydra_context, config, task_function)
+        self.hydra_context = hydra_context
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs and return what came of each, in their order; none of them raises."""
-        conductor = self.task.conductor
-        assert conductor is not None
+        """Run the jobs, as Hydra asks a launcher to."""
+        assert self.task.conductor is not None
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        tasks = [(initial_job_idx + number, list(job)) for number, job in enumerate(job_overrides)]
-
-        def hear(task: int, message: Event | Lost) -> None:
-            if isinstance(message, Lost):
-                conductor.lose(tasks[task][0], message.reason)
-            else:
-                conductor.hear(tasks[task][0], message)
-
-        results = conductor.pool.run(self.work, tasks, hear, conductor.check)
+        jobs = [(initial_job_idx + number, list(job)) for number, job in enumerate(job_overrides)]
+        results = self.run(jobs, self.task.conductor)
         outcomes = [Outcome(error=r.reason) if isinstance(r, Lost) else r for r in results]
         return [JobReturn(status=JobStatus.COMPLETED, _return_value=outcome) for outcome in outcomes]
+
+
+class ParallelLauncher(SweepLauncher):
+    """Gives each job to a free process of the sweep's pool. Its settings are the pool's, which the sweep has made."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.work = HydraJob(hydra_context, config, self.task)
+
+    def run(self, jobs: Sequence[Numbered], conductor: Conductor) -> Sequence[Result]:
+        """Run the jobs on the pool."""
+
+        def hear(index: int, message: Event | Lost) -> None:
+            if isinstance(message, Lost):
+                conductor.lose(jobs[index][0], message.reason)
+            else:
+                conductor.hear(jobs[index][0], message)
+
+        return conductor.pool.run(self.work, jobs, hear, conductor.check)
 
 
 class HydraJob:

@@ -8,24 +8,17 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, Protocol
 
-from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from hydra.core.utils import JobReturn
 
-from lenet.jobs import Outcome, Said, SweepTask
+from lenet.jobs import Conductor, Outcome, Said
+from lenet.launcher import Numbered, Result, SweepLauncher
 from lenet.pool import STOP_SECONDS, Lost
 from lenet.summary import RANKING
 
 AGAIN_SECONDS = 10.0
 """After how long a job that was asked to stop, and may not have been listening yet, is asked again."""
-
-Numbered = tuple[int, list[str]]
-"""A job's number in the sweep, and its overrides."""
-Result = Outcome | Lost
 
 
 class Jobs(Protocol):
@@ -41,11 +34,8 @@ class Jobs(Protocol):
         """End the jobs that are still there by force."""
 
 
-class ClusterLauncher(Launcher):
-    """Has the jobs of a sweep run elsewhere; `submit` gives them out. None of them raises."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.settings = settings
+class ClusterLauncher(SweepLauncher):
+    """Has the jobs of a sweep run elsewhere; `submit` gives them out."""
 
     @staticmethod
     @abstractmethod
@@ -56,21 +46,9 @@ class ClusterLauncher(Launcher):
     def submit(self, jobs: Sequence[Numbered]) -> Jobs:
         """Give the jobs to the cluster."""
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        assert isinstance(task_function, SweepTask)
-        self.task = task_function
-        self.config = config
-        self.hydra_context = hydra_context
-
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs and return what came of each, in their order."""
-        conductor = self.task.conductor
-        assert conductor is not None
-        setup_globals()
-        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        jobs = [(initial_job_idx + number, list(job)) for number, job in enumerate(job_overrides)]
-        names = dict(zip((number for number, _ in jobs), _differences(job_overrides), strict=True))
+    def run(self, jobs: Sequence[Numbered], conductor: Conductor) -> Sequence[Result]:
+        """Give the jobs out and wait for what comes of them."""
+        names = dict(zip((number for number, _ in jobs), _differences([job for _, job in jobs]), strict=True))
 
         def tell(number: int, result: Result) -> None:
             if isinstance(result, Lost):
@@ -79,17 +57,15 @@ class ClusterLauncher(Launcher):
             conductor.hear(number, _said(names[number], result))
             conductor.hear(number, result)
 
-        results: dict[int, Result]
         try:
             submitted = self.submit(jobs)
         except Exception as error:  # whatever the cluster does not like about them
-            results = {number: Lost(f"it could not be submitted: {in_short(error)}") for number, _ in jobs}
-            for number, result in results.items():
-                tell(number, result)
-        else:
-            results = gather(submitted, len(jobs), tell, conductor.check)
-        outcomes = [Outcome(error=r.reason) if isinstance(r, Lost) else r for _, r in sorted(results.items())]
-        return [JobReturn(status=JobStatus.COMPLETED, _return_value=outcome) for outcome in outcomes]
+            lost = Lost(f"it could not be submitted: {in_short(error)}")
+            for number, _ in jobs:
+                tell(number, lost)
+            return [lost] * len(jobs)
+        results = gather(submitted, len(jobs), tell, conductor.check)
+        return [result for _, result in sorted(results.items())]
 
 
 def gather(jobs: Jobs, count: int, tell: Callable[[int, Result], None], check: Callable[[], None]) -> dict[int, Result]:

@@ -14,10 +14,11 @@ from hydra.core.singleton import Singleton
 from hydra_plugins.hydra_ray_launcher._launcher_util import launch_job_on_ray
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lenet.clusters.launcher import ClusterLauncher, Numbered, Result, in_short, result_of
+from lenet.clusters.launcher import ClusterLauncher, in_short, result_of
 from lenet.construct import call
 from lenet.errors import UserError
 from lenet.jobs import Outcome, SweepTask
+from lenet.launcher import Numbered, Result
 from lenet.pool import LOOK_SECONDS, Lost
 from lenet.signals import STOPPING
 from lenet.tracking.address import tracking_uri

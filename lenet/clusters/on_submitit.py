@@ -18,10 +18,11 @@ from hydra.core.singleton import Singleton
 from hydra_plugins.hydra_submitit_launcher import submitit_launcher as plugin
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
-from lenet.clusters.launcher import ClusterLauncher, Jobs, Numbered, Result, in_short, result_of
+from lenet.clusters.launcher import ClusterLauncher, Jobs, in_short, result_of
 from lenet.construct import call
 from lenet.errors import UserError
 from lenet.jobs import SweepTask
+from lenet.launcher import Numbered, Result
 from lenet.pool import LOOK_SECONDS, Lost
 from lenet.signals import held_back
 from lenet.validation import PositiveInt, validated

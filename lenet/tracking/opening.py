@@ -82,7 +82,7 @@ def _open_sqlite(uri: str, path: Path, experiment: str) -> tuple[MlflowClient, s
             raise PermissionError(f"{place} is not writable")
     if Path(artifacts).exists() and not Path(artifacts).is_dir():
         raise NotADirectoryError(f"{artifacts} is not a folder, and is where the runs' artifacts belong")
-    with _turn(path):
+    with turn(str(path.resolve())):
         if not path.exists():
             _create(path, artifacts)
         _contact(uri)
@@ -147,10 +147,10 @@ def _experiment_id(store: MlflowClient | SqlAlchemyStore, name: str) -> str:
 
 
 @contextmanager
-def _turn(path: Path) -> Iterator[None]:
-    """Let one process of this user at a time past; the lock lies in the folder for temporary files."""
+def turn(thing: str) -> Iterator[None]:
+    """Let one process of this user at a time past at `thing`; the lock lies in the folder for temporary files."""
     user = os.getuid() if hasattr(os, "getuid") else ""
-    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    name = hashlib.sha256(thing.encode()).hexdigest()[:16]
     with FileLock(Path(tempfile.gettempdir(), f"lenet-{user}-{name}.lock"), timeout=TURN_SECONDS):
         yield
 

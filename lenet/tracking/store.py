@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from lenet.errors import UserError
 from lenet.tracking import process
 from lenet.tracking.gone import ERROR, JOB, REPLACED, RUNNING, SWEPT, farewell, has_gone, last_sign
-from lenet.tracking.opening import open_store
+from lenet.tracking.opening import open_store, turn
 from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, translated
 
 Kind = Literal["run", "job", "sweep"]
@@ -99,22 +99,21 @@ class Store:
 
         Raises `UserError` where it, or a child of it, is still being written, or if it belongs to another experiment.
         """
-        for other in (record, *self.children(record.id)):
-            if other.status == RUNNING:
-                where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
-                raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
-        with translated():
+        with turn(record.id), translated():
             run = self._client.get_run(record.id)
-            info = run.info
-            if info.experiment_id != self.experiment_id:
-                name = self._client.get_experiment(info.experiment_id).name
+            for other in (_record(run), *self.children(record.id)):
+                if other.status == RUNNING:
+                    where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
+                    raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
+            if run.info.experiment_id != self.experiment_id:
+                name = self._client.get_experiment(run.info.experiment_id).name
                 raise UserError(f"`{record.name}` is a run of the experiment {name}: add tracking.experiment={name}.")
             for key, value in process.identity().items():
                 self._client.set_tag(record.id, key, value)
             if ERROR in run.data.tags:
                 self._client.delete_tag(record.id, ERROR)
             self._client.update_run(record.id, status=RUNNING)
-        return Run(self._client, record.id, info.run_name, info.artifact_uri)
+        return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri)
 
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
