@@ -1,5 +1,6 @@
 """What becomes of a sweep whose processes are interrupted or killed. Real processes, real signals."""
 
+import itertools
 import os
 import signal
 import time
@@ -133,3 +134,14 @@ def test_a_spawned_pool_gives_the_same_numbers(workplace, records):
             if run.data.params["seed"] == seed
         )
         assert one == other
+
+
+@pytest.mark.slow
+def test_on_a_gpu_jobs_run_one_at_a_time_in_a_process_that_has_not_touched_it(workplace, records, monkeypatch):
+    monkeypatch.setattr("lenet.backend.BackendSettings.takes_gpu", lambda self: True)
+    assert main([*SMALL, "trainer.figures=none", "seed=0,1,2", "-m"]) == 0
+    parent, children = family(records())
+    assert len({pid_of(child) for child in children}) == 1
+    assert pid_of(parent) != pid_of(children[0])
+    spans = sorted((child.info.start_time, child.info.end_time) for child in children)
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))

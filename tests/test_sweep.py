@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from lenet.answer import rerun
@@ -146,6 +147,18 @@ def test_a_job_that_cannot_even_be_built_does_not_stop_the_others(workplace, rec
     _, children = family(records())
     assert [child.info.status for child in children] == ["FAILED", "FINISHED"]
     assert "no five" in children[0].data.tags["lenet.error"]
+
+
+def test_a_run_of_a_sweep_has_the_weights_of_the_same_run_alone_to_the_last_bit(workplace, records):
+    arguments = [*SMALL, "trainer.figures=none"]
+    assert main([*arguments, "seed=0,1,2", "-m"]) == 0
+    _, children = family(records())
+    for child in children:
+        assert main([*arguments, child.info.run_name, "backend.threads=2"]) == 0
+        paths = [artifacts(run) / "checkpoints/last.npz" for run in (child, records()[0])]
+        one, other = (np.load(path) for path in paths)
+        assert set(one) == set(other) > {"meta"}
+        assert all(one[name].tobytes() == other[name].tobytes() for name in one if name != "meta")
 
 
 def test_a_job_that_is_given_twice_runs_once(workplace, records):
