@@ -34,8 +34,8 @@ LOOK_SECONDS = 0.2
 """How long an interruption, or the parent's end, can go unnoticed."""
 STOP_SECONDS = 60.0
 """How long a process that was asked to stop may take to bring its task to an end."""
-DISMISS_SECONDS = 2.0
-"""How long idle processes may take to end."""
+DISMISS_SECONDS = 5.0
+"""How long idle processes may take to end; they take some milliseconds, but on a busy machine."""
 STARTS = 3
 """How often in a row a process may end as it starts before no other is tried."""
 
