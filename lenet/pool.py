@@ -131,9 +131,9 @@ class Pool:
             try:
                 self._start_worker(work)
             except OSError as error:
-                self._room = len(self._workers)
                 if not self._workers:
                     raise _PoolError(f"no worker process can be started: {error.strerror}") from error
+                self._room = len(self._workers)
 
     def _start_worker(self, work: Work) -> None:
         place = min(set(range(self._size)) - {worker.place for worker in self._workers})

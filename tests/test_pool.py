@@ -1,5 +1,6 @@
 """Processes that work beside one another, and do not fall with one another."""
 
+import errno
 import os
 import signal
 import threading
@@ -98,6 +99,18 @@ def test_where_workers_end_as_they_start_the_tasks_are_lost_with_the_reason():
         results = pool.run(Unpicklable(), [1, 2, 3], lambda task, said: None, lambda: None)
     assert len(results) == 3
     assert all("end as they start" in lost.reason and "exit code 7" in lost.reason for lost in results)
+
+
+def test_where_the_system_has_no_room_for_a_process_the_tasks_are_lost_each_time(monkeypatch):
+    def refuse(process):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("multiprocessing.context.ForkProcess.start", refuse)
+    with Pool(2, "fork") as pool:
+        for _ in range(2):
+            results, heard = run(pool, [("do", 1), ("do", 2)])
+            assert [lost.reason.partition(":")[0] for lost in results] == ["no worker process can be started"] * 2
+            assert [task for task, _ in heard] == [0, 1]
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
