@@ -20,6 +20,7 @@ METRICS = (RANKING, "val/accuracy", "val/loss", "test/accuracy", "test/loss")
 SHOWN = {RANKING: "best val", "val/accuracy": "last val", "test/accuracy": "test acc", "test/loss": "test loss"}
 """The metrics that a terminal has room for, and what they are called there."""
 SEED = "seed"
+COLUMNS = 80
 
 Row = dict[str, Any]
 
@@ -70,16 +71,24 @@ def to_table(rows: Sequence[Row], style: str = "simple") -> str:
 
 
 def to_group_table(groups: Sequence[Row], keys: Sequence[str], style: str = "simple") -> str:
-    """Return the groups as a table: `mean ± standard deviation`; left out are runs that diverged or failed."""
+    """Return the groups as a table: `mean ± standard deviation`; left out are runs that diverged or failed.
+
+    In a terminal, metrics for which 80 columns have no room are not shown: the test loss first.
+    """
     settings = [key for key in keys if key != SEED]
     any_left_out = any(group["diverged"] + group["failed"] for group in groups)
-    shown = []
-    for group in groups:
-        left_out = {"left out": group["diverged"] + group["failed"]} if any_left_out else {}
-        figures = {name: _pair(group[metric]) for metric, name in SHOWN.items() if metric != "val/accuracy"}
-        words = {name: cut(str(group[key]), 16) for key, name in short_names(settings).items()}
-        shown.append({**words, "n": group["n"], **figures, **left_out})
-    return _table(shown, style)
+    metrics = [metric for metric in SHOWN if metric != "val/accuracy"]
+    while True:
+        shown = []
+        for group in groups:
+            left_out = {"left out": group["diverged"] + group["failed"]} if any_left_out else {}
+            figures = {SHOWN[metric]: _pair(group[metric]) for metric in metrics}
+            words = {name: cut(str(group[key]), 16) for key, name in short_names(settings).items()}
+            shown.append({**words, "n": group["n"], **figures, **left_out})
+        table = _table(shown, style)
+        if style != "simple" or len(metrics) == 1 or max(map(len, table.splitlines())) <= COLUMNS:
+            return table
+        metrics.pop()
 
 
 def to_markdown(rows: Sequence[Row], groups: Sequence[Row], keys: Sequence[str]) -> str:

@@ -72,6 +72,12 @@ def test_tables_fit_a_terminal():
     for table in (summary.to_table(rows), summary.to_group_table(groups, KEYS)):
         assert max(map(len, table.splitlines())) <= 80
     assert "0.7000 ± 0.2000" in summary.to_group_table(groups, KEYS)
+    wide = [group | {"network.activation": "scaled_tanh", "network.initializer": "glorot_uniform"} for group in groups]
+    keys = [*KEYS, "network.activation", "network.initializer"]
+    table = summary.to_group_table(wide, keys)
+    assert max(map(len, table.splitlines())) <= 80
+    assert "loss" not in table, "there is no room for it"
+    assert "loss" in summary.to_group_table(wide, keys, "github")
     assert "diverged" in summary.to_table(rows)
 
 
