@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lenet.errors import UserError, did_you_mean
@@ -19,6 +19,9 @@ LEFT_OUT = "val/accuracy"
 
 NEVER_DIFFER = ("sweep.", "hydra.", "tracking.", "trainer.checkpoints")
 """Beginnings of parameters that say where a run is kept, or what of it, not what it is."""
+
+COLUMNS = 80
+LAYERS = "network.layers."
 
 OTHERS = ("run", "seconds", "status", "diverged", "run_id")
 """What is told of each run besides parameters and metrics."""
@@ -92,13 +95,19 @@ def differing(runs: "Sequence[RunRecord]") -> tuple[str, ...]:
 def render(comparison: Comparison, form: Format) -> str:
     """Return a comparison as text that ends in a line's end.
 
-    `csv` and `json` hold full names, numbers as they are and every id; the tables are for reading.
+    `csv` and `json` hold full names, numbers as they are and every id; the tables are for reading, and in a terminal's
+    one metrics for which there is no room beside the parameters are not shown, losses first.
     """
     rows = comparison.rows()
     if form == "json" or form == "csv":
         return to_data(rows, form)
-    unsaid = _unsaid(comparison)
-    return to_table([_shown(row, comparison, unsaid) for row in rows], form)
+    unsaid, metrics = _unsaid(comparison), list(comparison.metrics)
+    while True:
+        told = replace(comparison, metrics=tuple(metrics))
+        text = to_table([_shown(row, told, unsaid) for row in rows], form)
+        if form == "markdown" or len(metrics) == 1 or max(map(len, text.splitlines())) <= COLUMNS:
+            return text
+        metrics.remove(next((metric for metric in reversed(metrics[1:]) if "loss" in metric), metrics[-1]))
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
@@ -121,12 +130,20 @@ def _shown(row: Mapping[str, Any], comparison: Comparison, short: Mapping[str, s
 
 
 def _unsaid(comparison: Comparison) -> dict[str, str]:
-    """Return short names of the parameters that differ, without those that the runs' names tell, as a sweep's do."""
+    """Return short names of the parameters that differ, without those that the runs' names tell, as a sweep's do.
+
+    Left out too are parameters of single layers that say what another says for all of them, as `network.activation`.
+    """
+
+    def values(key: str) -> tuple[str | None, ...]:
+        return tuple(run.params.get(key) for run in comparison.runs)
 
     def tells(run: "RunRecord", key: str, word: str) -> bool:
         return f"{word}={run.params.get(key)}" in run.name.split(",") and len(run.name) <= WIDEST
 
-    short = short_names(comparison.keys)
+    said = {values(key) for key in comparison.keys if not key.startswith(LAYERS)}
+    keys = [key for key in comparison.keys if not key.startswith(LAYERS) or values(key) not in said]
+    short = short_names(keys)
     return {key: word for key, word in short.items() if not all(tells(run, key, word) for run in comparison.runs)}
 
 

@@ -11,9 +11,10 @@ import sys
 import pytest
 
 from lenet.compare import main
+from lenet.comparison import METRICS, compare, render
 from lenet.tracking import store as store_module
 from lenet.tracking.address import tracking_uri
-from lenet.tracking.store import Store
+from lenet.tracking.store import RunRecord, Store
 
 PARAMS = {"optimizer.lr": "0.1", "seed": "0", "trainer.epochs": "3"}
 
@@ -266,3 +267,20 @@ def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is_one(recorded, wor
         done = subprocess.run(["bash", "-c", f"{command} {rest}"], capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_table_tells_once_what_all_layers_share_and_drops_losses_before_it_grows_too_wide():
+    def run(number, activation, first, long):
+        params = {"network.activation": activation, "network.layers.1.function": activation}
+        params |= {"network.layers.0.channels": first, **{f"a.{'k' * 9}{key}": long for key in "abc"}}
+        metrics = dict.fromkeys(METRICS, 0.5)
+        return RunRecord(str(number) * 32, f"run {number}", "FINISHED", 0.0, 1.0, params, metrics, {})
+
+    comparison = compare([run(1, "relu", "6", "x"), run(2, "tanh", "8", "y")], METRICS[0])
+    head = render(comparison, "table").splitlines()[0]
+    assert "activation" in head
+    assert "channels" in head
+    assert "function" not in head
+    assert "loss" not in head
+    assert "function" in render(comparison, "csv")
+    assert "test loss" in render(comparison, "markdown")
