@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lenet import summary
 from lenet.config import CommandLine
+from lenet.tables import cut
 from lenet.tracking.finding import BEST
-from lenet.tracking.gone import ERROR
 from lenet.tracking.run import Run
 from lenet.tracking.store import RunRecord, Store
+from lenet.tracking.tags import ERROR
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def sum_up(store: Store, parent: Run, children: Sequence[RunRecord], jobs: int, 
         log.info("mean ± standard deviation over the seeds:\n\n%s\n", summary.to_group_table(groups, keys))
     for child in children:
         if child.status != "FINISHED":
-            log.error("%s %s: %s", child.name, child.status, child.tags.get(ERROR, "no reason was recorded"))
+            log.error("%s %s: %s", cut(child.name, 40), child.status, child.tags.get(ERROR, "no reason was recorded"))
     if len(children) < jobs:
         log.error("%d of %d jobs left no run", jobs - len(children), jobs)
     if not rows:
@@ -77,7 +78,7 @@ def rerun(command: CommandLine, swept: Mapping[str, str]) -> str:
         text.partition("=")[0].lstrip("+"): text[: len(text) - len(text.lstrip("+"))] for text in command.overrides
     }
     values = [f"{prefix.get(key, '')}{key}={value}" for key, value in swept.items()]
-    single = [] if len(options) < len(command.options) or not command.is_sweep else ["hydra.mode=RUN"]  # a file says so
+    single = [] if len(options) < len(command.options) else ["hydra.mode=RUN"]  # without -m, a file makes it a sweep
     return shlex.join(["python", "-m", "lenet.run", *options, *kept, *values, *single])
 
 

@@ -55,7 +55,7 @@ def choose(
     Raises `UserError` where there is no such run.
     """
     from lenet.tracking.finding import is_sweep
-    from lenet.tracking.gone import REPLACED
+    from lenet.tracking.tags import REPLACED
 
     experiments = finder.experiments()
     named = [name for name in names if name in experiments]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lenet.errors import UserError, did_you_mean
-from lenet.tables import WIDEST, Format, cut, number, to_data, to_table
+from lenet.tables import COLUMNS, WIDEST, Format, cut, number, to_data, to_table
 
 if TYPE_CHECKING:
     from lenet.tracking.store import RunRecord
@@ -20,7 +20,6 @@ LEFT_OUT = "val/accuracy"
 NEVER_DIFFER = ("sweep.", "hydra.", "tracking.", "trainer.checkpoints")
 """Beginnings of parameters that say where a run is kept, or what of it, not what it is."""
 
-COLUMNS = 80
 LAYERS = "network.layers."
 
 OTHERS = ("run", "seconds", "status", "diverged", "run_id")

@@ -21,7 +21,7 @@ from lenet.schedules import RangeTest
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests, shielded
 from lenet.tables import cut
-from lenet.tracking.gone import ERROR
+from lenet.tracking.tags import ERROR
 from lenet.tracking.ui import how_to_look
 from lenet.training.keeper import Keeper
 from lenet.training.trainer import Progress, Record, Trainer

@@ -21,7 +21,7 @@ from lenet.pool import Pool
 from lenet.progress import JobProgress
 from lenet.summary import RANKING
 from lenet.tables import cut
-from lenet.tracking.gone import JOB, SWEPT
+from lenet.tracking.tags import JOB, SWEPT
 from lenet.workbench import Workbench
 
 if TYPE_CHECKING:

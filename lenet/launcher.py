@@ -90,13 +90,13 @@ class HydraJob:
     def __init__(self, hydra_context: HydraContext, config: DictConfig, task: SweepTask) -> None:
         self.hydra_context = hydra_context
         self.config = config
-        self.given = task
+        self.earlier = task.earlier
         self.task: SweepTask | None = None
 
     def __call__(self, job: tuple[int, list[str]], say: Say) -> Outcome:
         """Compose the job of this number with these overrides, and run it."""
         number, overrides = job
-        self.task = self.task or SweepTask(self.given.earlier, report=say)
+        self.task = self.task or SweepTask(self.earlier, report=say)
         config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number

@@ -14,14 +14,13 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, Self
 
-from lenet.errors import Failure
-from lenet.signals import STOPPING
+from lenet.signals import STOPPING, held_back
 
 Say = Callable[[Any], None]
 Work = Callable[[Any, Say], Any]
@@ -40,7 +39,7 @@ STARTS = 3
 """How often in a row a process may end as it starts before no other is tried."""
 
 
-class _PoolError(Failure):
+class _PoolError(Exception):
     """No worker process can be started."""
 
 
@@ -142,7 +141,7 @@ class Pool:
         # What a forked process inherits of our ends of the pipes it must close, or they would not end with us.
         inherited = [worker.pipe for worker in self._workers] + [ours] if self._start == "fork" else []
         arguments = theirs, inherited, work, self._shares[place % len(self._shares)], os.getpid()
-        with warnings.catch_warnings(), _held_back():
+        with warnings.catch_warnings(), held_back(*STOPPING):
             # Python warns of forking beside other threads; a worker takes none of their locks.
             warnings.simplefilter("ignore", DeprecationWarning)
             process = self._context.Process(target=_serve, args=arguments)
@@ -215,19 +214,6 @@ class Pool:
                 worker.process.kill()
                 worker.process.join()
         self._workers = []
-
-
-@contextmanager
-def _held_back() -> Iterator[None]:
-    """Hold the signals back that ask to stop: a process that starts within does not hear them until it is ready to."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, inherited: Sequence[Connection], work: Work, cores: set[int], parent: int) -> None:

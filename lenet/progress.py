@@ -59,16 +59,7 @@ class ProgressBar:
     def __init__(self, label: str, epochs: int, steps: int) -> None:
         self.epochs = epochs
         self.steps = steps
-        self._bar = tqdm(
-            total=epochs * steps,
-            desc=label,
-            unit="step",
-            file=sys.stdout,
-            disable=not sys.stdout.isatty(),
-            dynamic_ncols=True,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining}{postfix}",
-            mininterval=0.2,
-        )
+        self._bar = _new_bar(label, epochs * steps)
 
     def step(self, progress: Progress) -> None:
         """Show the running means of the epoch under way."""
@@ -119,16 +110,7 @@ class SweepBar:
         self._jobs = jobs
         self._shares: dict[int, float] = {}
         self._finished = 0
-        self._bar = tqdm(
-            total=jobs,
-            desc=label,
-            unit="job",
-            file=sys.stdout,
-            disable=not sys.stdout.isatty(),
-            dynamic_ncols=True,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining}{postfix}",
-            mininterval=0.1,
-        )
+        self._bar = _new_bar(label, jobs)
         self._show()
 
     def advance(self, job: int, share: float) -> None:
@@ -158,4 +140,17 @@ def _say_epoch(level: int, epoch: int, epochs: int, record: Record) -> None:
         epochs,
         *(record[metric] for metric in ("train/loss", "train/accuracy", "val/loss", "val/accuracy")),
         f"{record['samples_per_second']:,.0f}",
+    )
+
+
+def _new_bar(label: str, total: int) -> "tqdm[Any]":
+    """Return a bar over the terminal's width; one that shows nothing where the output is no terminal."""
+    return tqdm(
+        total=total,
+        desc=label,
+        file=sys.stdout,
+        disable=not sys.stdout.isatty(),
+        dynamic_ncols=True,
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining}{postfix}",
+        mininterval=0.2,
     )

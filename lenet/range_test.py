@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lenet.rate_range import Proposal, Watch, propose, rounded, smooth
+from lenet.tables import COLUMNS
 
 if TYPE_CHECKING:
     from lenet.tracking.run import Run
@@ -23,8 +24,6 @@ NAME = "lr_range_test"
 """The experiment that chooses the schedule."""
 OWN_KEYS = ("schedule", "optimizer.lr", "trainer.epochs")
 """What describes the test, and not the runs of the sweep that it proposes."""
-
-COLUMNS = 80
 
 
 class RangeTestRecorder:

@@ -74,12 +74,12 @@ def sigterm_like_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def held_back(number: signal.Signals) -> Iterator[None]:
-    """Within, a signal waits; processes that are started within do not get it at all, whatever programs they are."""
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Within, these signals wait; a process that is started within does not get them until it asks for them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:

@@ -1,7 +1,5 @@
 """What the runs of a sweep add up to: a row for each, and over several seeds a row for each group of them."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,16 +9,15 @@ from typing import Any
 from tabulate import tabulate
 
 from lenet.comparison import short_names
-from lenet.tables import bars, cut
-from lenet.tracking.gone import SWEPT
+from lenet.tables import COLUMNS, bars, cut, to_data
 from lenet.tracking.store import RunRecord
+from lenet.tracking.tags import SWEPT
 
 RANKING = "best/val_accuracy"
 METRICS = (RANKING, "val/accuracy", "val/loss", "test/accuracy", "test/loss")
 SHOWN = {RANKING: "best val", "val/accuracy": "last val", "test/accuracy": "test acc", "test/loss": "test loss"}
 """The metrics that a terminal has room for, and what they are called there."""
 SEED = "seed"
-COLUMNS = 80
 
 Row = dict[str, Any]
 
@@ -58,11 +55,7 @@ def groups_of(rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
 
 def to_csv(rows: Sequence[Row]) -> str:
     """Return all rows with everything that is known of them."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["name"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return to_data(rows, "csv") if rows else "name\n"
 
 
 def to_table(rows: Sequence[Row], style: str = "simple") -> str:

@@ -26,10 +26,11 @@ from lenet.progress import SweepBar
 from lenet.search import SearchSettings, get_ready
 from lenet.signals import StopRequests, shielded
 from lenet.tables import cut
+from lenet.tracking.address import mask
 from lenet.tracking.finding import Finder, is_sweep
-from lenet.tracking.gone import ERROR, JOB, SWEPT
 from lenet.tracking.run import Run, Status
 from lenet.tracking.store import RunRecord, Store
+from lenet.tracking.tags import ERROR, JOB, SWEPT
 from lenet.tracking.ui import how_to_look
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,9 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     """
     if moving := [key for key in command.swept if key.startswith(("tracking", "sweep", "hydra"))]:
         raise UserError(f"`{moving[0]}` cannot be swept over: all runs of a sweep are recorded in one place.")
-    if len({(plan.tracking.uri, plan.tracking.experiment) for plan in plans}) > 1:
-        raise UserError("`tracking` differs between the jobs: all runs of a sweep are recorded in one place.")
+    if len(places := {(plan.tracking.uri, plan.tracking.experiment) for plan in plans}) > 1:
+        found = ", ".join(sorted(f"{experiment} in {mask(uri)}" for uri, experiment in places))
+        raise UserError(f"`tracking` differs between the jobs: {found}. Accepted: one store and experiment for all.")
     search = _search(command)
     jobs = search.n_trials if search else len(plans)
     pool = _pool(command, plans, min(jobs, search.n_jobs) if search else jobs)
@@ -64,7 +66,7 @@ def _run(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store, p
     status: Status = "FAILED"
     try:
         with closing(SweepBar("sweep", jobs)) as bar:
-            conductor = LocalConductor(command, plans, pool, store, parent, bar, stop, {run.id for run in earlier})
+            conductor = SweepConductor(command, plans, pool, store, parent, bar, stop, {run.id for run in earlier})
             _launch(command, SweepTask(earlier, conductor), parent)
         children = conductor.children()
         sum_up(store, parent, children, jobs, command)
@@ -112,7 +114,7 @@ def _launch(command: CommandLine, task: SweepTask, parent: Run) -> None:
 
 
 @dataclass
-class LocalConductor:
+class SweepConductor:
     """Shows how the jobs of a sweep go, and sees to those that are lost. `before` are the ids of runs it had before."""
 
     command: CommandLine

@@ -12,6 +12,8 @@ from tabulate import tabulate
 Format = Literal["table", "markdown", "csv", "json"]
 Row = Mapping[str, Any]
 
+COLUMNS = 80
+"""The width of a terminal."""
 WIDEST = 20
 """Characters of a value in a table."""
 

@@ -7,8 +7,9 @@ from mlflow import MlflowClient
 
 from lenet.tracking import gone, process
 from lenet.tracking import run as writing
-from lenet.tracking.gone import HEARTBEAT, SILENT_SECONDS, farewell, has_gone, last_sign
+from lenet.tracking.gone import SILENT_SECONDS, farewell, has_gone, last_sign
 from lenet.tracking.store import Store
+from lenet.tracking.tags import HEARTBEAT
 from tests.conftest import SMALL
 
 LONG_AGO = time.time() - 2 * SILENT_SECONDS

@@ -5,18 +5,9 @@ import time
 from collections.abc import Mapping
 
 from lenet.tracking.process import HOST, PID, START, process_start
+from lenet.tracking.tags import HEARTBEAT
 
 RUNNING = "RUNNING"
-ERROR = "lenet.error"
-"""The tag that says why a run failed, or what became of it."""
-JOB = "lenet.job"
-"""The tag that holds the number of a run's job in its sweep."""
-SWEPT = "lenet.swept"
-"""The tag with a job's values of the keys that differ between the jobs, as JSON."""
-REPLACED = "lenet.replaced_by"
-"""The tag of a run in whose place a resumed sweep has run its job again: the id of that run."""
-HEARTBEAT = "lenet.heartbeat"
-"""The tag that says when a run was last known to go on, in seconds since the epoch."""
 BEAT_SECONDS = 60.0
 """How often a run says so."""
 SILENT_SECONDS = 15 * 60.0

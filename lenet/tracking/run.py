@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from lenet.errors import Failure
 from lenet.files import write_atomically
 from lenet.tracking.address import mask
-from lenet.tracking.gone import BEAT_SECONDS, HEARTBEAT
+from lenet.tracking.gone import BEAT_SECONDS
+from lenet.tracking.tags import HEARTBEAT
 
 log = logging.getLogger(__name__)
 

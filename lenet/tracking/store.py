@@ -12,9 +12,10 @@ from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.tracking import process
-from lenet.tracking.gone import ERROR, JOB, REPLACED, RUNNING, SWEPT, farewell, has_gone, last_sign
+from lenet.tracking.gone import RUNNING, farewell, has_gone, last_sign
 from lenet.tracking.opening import open_store, turn
 from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, translated
+from lenet.tracking.tags import ERROR, JOB, REPLACED, SWEPT
 
 Kind = Literal["run", "job", "sweep"]
 KIND = "lenet.kind"

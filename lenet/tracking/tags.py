@@ -1,0 +1,12 @@
+"""The tags with which runs are marked, and that are read again."""
+
+ERROR = "lenet.error"
+"""Why a run failed, or what became of it."""
+JOB = "lenet.job"
+"""The number of a run's job in its sweep."""
+SWEPT = "lenet.swept"
+"""A job's values of the keys that differ between the jobs, as JSON."""
+REPLACED = "lenet.replaced_by"
+"""On a run in whose place a resumed sweep has run its job again: the id of that run."""
+HEARTBEAT = "lenet.heartbeat"
+"""When a run was last known to go on, in seconds since the epoch."""
