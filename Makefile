@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := lenet tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-extras test-all bench lint types clean
+.PHONY: help sweep test test-long test-extras test-all reliability bench lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ test-extras: .venv-extras/installed ## run the tests of searches, clusters and s
 	.venv-extras/bin/python -m pytest -m cluster
 
 test-all: test test-long test-extras ## run all tests
+
+reliability: .venv/installed ## try kills, faults and hostile input at length, and write what happened to docs/reliability.md
+	$(BIN)/python -m pytest tests/reliability -m 'slow or not slow' --report docs/reliability.md
 
 bench: .venv/installed ## measure speed and cost side by side with PyTorch and JAX, into benchmarks/results (some ten minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
