@@ -34,6 +34,16 @@ class Parser(argparse.ArgumentParser):
 
         self.add_argument(name, type=word, metavar="|".join(accepted), **keywords)
 
+    def add_allow(self) -> None:
+        """Add the option that allows a stored run to name classes of a module that is not lenet's."""
+        self.add_argument(
+            "--allow",
+            action="append",
+            default=[],
+            metavar="MODULE",
+            help="a module of yours whose classes the run may use (may be given again)",
+        )
+
     def error(self, message: str) -> NoReturn:
         """Raise `UserError` with the reason that `argparse` gives."""
         raise UserError(f"{message.removeprefix('argument ')}. `--help` lists all options.")

@@ -4,7 +4,7 @@
 anything is done. What is wrong ends in one `UserError` that names the key, what was found and what is accepted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -96,7 +96,7 @@ class Plan:
     config: Mapping[str, Any]
 
 
-def build(config: Mapping[str, Any]) -> Plan:
+def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> Plan:
     """Return the plan of a run from a composed, resolved configuration; raise `UserError` if any of it is wrong."""
     for key in config:
         if key not in KEYS:

@@ -20,6 +20,33 @@ Without one, all runs of tracking.experiment (lenet) are meant.
 Keys: tracking.uri=ADDRESS, tracking.experiment=NAME."""
 
 
+ONE_RUN = """\
+RUN is a run's id or the beginning of one, a run's name, `last`, or `best:SWEEP`.
+Keys: tracking.uri=ADDRESS, where the run is recorded."""
+
+
+def split_one(words: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:
+    """Tell the one run that a command is about from its keys and from those that change the run's own.
+
+    A word is a key if it begins with a dotted name and `=`, unless it stands first and names the run (`lr=0.01`).
+    """
+    keys: dict[str, str] = {}
+    changes: list[str] = []
+    names: list[str] = []
+    for word in words:
+        key, separator, value = word.partition("=")
+        if separator and key in KEYS[:1]:
+            keys[key] = value
+        elif separator and (names or "." in key):
+            changes.append(word)
+        else:
+            names.append(word)
+    if len(names) != 1:
+        found = ", ".join(names) or "none"
+        raise UserError(f"one run is needed, and given: {found}. Accepted: RUN [key=value …]; `last` is the last run.")
+    return names[0], keys, changes
+
+
 def split(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Tell a command's keys from the names of runs, which may hold a `=` too (`lr=0.01`)."""
     keys: dict[str, str] = {}

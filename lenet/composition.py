@@ -1,7 +1,7 @@
 """Composing configurations with Hydra, and the jobs of a sweep in less than a composition each."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from hydra import compose
@@ -13,11 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
-from lenet.errors import UserError
+from lenet.errors import UserError, did_you_mean
+from lenet.flatten import flatten
 
 
-def parse(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
-    """Return the overrides, read; raise `UserError` for one that cannot be."""
+def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Override]:
+    """Return the overrides, read; raise `UserError` for one that cannot be. Without a loader no group is known."""
     parser = OverridesParser.create(config_loader=loader)
     parsed = []
     for override in overrides:
@@ -94,3 +95,26 @@ def to_dict(config: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         problem = str(error).splitlines()[0]
         raise UserError(f"`{error.full_key}` must be given a value ({problem}).") from error
+
+
+def set_values(config: Mapping[str, Any], overrides: Sequence[str], accepted: Collection[str]) -> dict[str, Any]:
+    """Return a resolved configuration with other values of some of its keys, of which those `accepted` may be changed.
+
+    Raises `UserError` for another key, and for what is not a plain key=value.
+    """
+    changed = copy.deepcopy(dict(config))
+    for override in parse(overrides, None):
+        key = override.key_or_group
+        *parents, last = key.split(".")
+        node: Any = changed
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        there = isinstance(node, dict) and last in node
+        if key not in accepted or not there:
+            could = [name for name in accepted if name in flatten(changed)]
+            problem = "is part of what the run is and cannot be changed" if there else "is no key of the run"
+            raise UserError(f"`{key}` {problem}.{did_you_mean(key, could)} Accepted: {', '.join(could)}.")
+        if override.type != OverrideType.CHANGE or override.package is not None or override.is_sweep_override():
+            raise UserError(f"`{override.input_line}` is not a single value: write {key}=VALUE.")
+        node[last] = override.value()
+    return changed

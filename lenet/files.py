@@ -1,6 +1,7 @@
 """Writing a file so that a reader sees the old content or the new, whole; and whether a folder can be written to."""
 
 import os
+import re
 import secrets
 import tempfile
 from contextlib import suppress
@@ -27,6 +28,16 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove below `folder` what `write_atomically` leaves there if its process is killed.
+
+    To be called only where nothing writes any more.
+    """
+    for path in folder.rglob(".*"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{8}", path.name) and path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 def try_folder(folder: Path, key: str) -> None:

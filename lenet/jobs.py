@@ -141,7 +141,8 @@ def execute_job(plan: Plan, bench: Workbench, report: Callable[[float], None]) -
     swept = swept_values(overrides, plan.sweep.keys)
     name, tags = job_name(swept), {SWEPT: json.dumps(swept), JOB: str(HydraConfig.get().job.num)}
     try:
-        return Outcome(execute(plan, overrides, name, tags, bench, lambda _, *size: JobProgress(report, *size)))
+        _, metrics = execute(plan, overrides, name, tags, bench, lambda _, *size: JobProgress(report, *size))
+        return Outcome(metrics)
     except RunFailed as failure:  # said and recorded
         return Outcome(error=str(failure))
     except Exception as error:

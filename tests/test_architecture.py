@@ -12,6 +12,7 @@ ROOT = Path(lenet.__file__).parent
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
     {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables"},
+    {"documents"},
     {"identity", "extras"},
     {"backend"},
     {"memory"},
@@ -35,15 +36,16 @@ ORDER = [
     {"construct"},
     {"build"},
     {"workbench"},
-    {"session"},
-    {"progress", "figures", "comparison", "summary", "range_test", "choosing", "pairwise", "usage"},
+    {"session", "stored"},
+    {"progress", "figures", "comparison", "summary", "range_test", "choosing", "pairwise", "usage", "continuation"},
+    {"recording"},
     {"experiment"},
     {"jobs"},
     {"launcher", "answer"},
     {"clusters"},
     {"sweep"},
     {"command", "arguments"},
-    {"run", "compare", "disk"},
+    {"run", "compare", "disk", "resume"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}

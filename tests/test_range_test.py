@@ -113,10 +113,8 @@ def test_only_a_range_test_records_steps_and_that_changes_no_bit(workplace):
                 epochs=20,
                 seed=0,
                 validate=lambda epoch: {},
-                on_step=lambda progress: None,
-                after_step=after_step,
             )
-            records = list(trainer)
+            records = list(trainer.train(lambda progress: None, after_step))
             weights.append(session.network.theta.copy())
     assert len(losses) == 120
     assert np.mean(losses[-6:]) == pytest.approx(records[-1]["train/loss"])

@@ -1,6 +1,9 @@
-"""What runs have stored beside the database: sizes of their artifacts, and what deleted runs still hold."""
+"""What runs have stored beside the database: their artifacts, how large they are, and what deleted runs still hold."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.entities import ViewType
@@ -8,6 +11,26 @@ from mlflow.tracking import MlflowClient
 
 from lenet.tracking.run import local_folder, translated
 from lenet.tracking.store import PAGE
+
+
+@contextmanager
+def opened(client: MlflowClient, run_id: str, name: str) -> Iterator[Path | None]:
+    """Give the file of an artifact, fetched where it is not on this machine; None where there is none.
+
+    Raises TrackingError where it cannot be fetched.
+    """
+    with translated():
+        folder = local_folder(str(client.get_run(run_id).info.artifact_uri))
+    if folder:
+        path = folder / name
+        yield path if path.is_file() else None
+        return
+    with tempfile.TemporaryDirectory() as place:
+        with translated():
+            parent = name.rpartition("/")[0]
+            there = any(each.path == name for each in client.list_artifacts(run_id, parent or None))
+            fetched = Path(client.download_artifacts(run_id, name, place)) if there else None
+        yield fetched
 
 
 def sizes(client: MlflowClient, run_id: str) -> dict[str, int] | None:

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
+from pathlib import Path
 
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
@@ -15,7 +17,17 @@ from lenet.tracking import artifacts
 from lenet.tracking.address import mask
 from lenet.tracking.opening import reach_store
 from lenet.tracking.run import reason, translated
-from lenet.tracking.store import KIND, NEWEST_FIRST, OLDEST_FIRST, PAGE, PARENT, RunRecord, children_of, each_run
+from lenet.tracking.store import (
+    KIND,
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    PAGE,
+    PARENT,
+    RunRecord,
+    children_of,
+    each_run,
+    infinite,
+)
 
 BEST = "best_run"
 """The tag of a sweep's run that holds the id of its best child."""
@@ -65,6 +77,20 @@ class Finder:
             f"there is no run `{text}` in {mask(self.uri)}.{did_you_mean(text, names)} Accepted: {ACCEPTED}."
         )
 
+    def single(self, text: str) -> RunRecord:
+        """Return the run that `text` means, as `find` does; raise `UserError` for a sweep as a whole."""
+        run = self.find(text)
+        if is_sweep(run):
+            raise UserError(
+                f"`{run.name}` ({run.id}) is a sweep, and one run is needed. Accepted: one of its runs by id or name, "
+                f"or best:{text}. A sweep is continued by the command it was started with and sweep.resume={run.id}."
+            )
+        return run
+
+    def experiment_of(self, run: RunRecord) -> str:
+        """Return the name of a run's experiment."""
+        return next(name for name, id in self.experiments().items() if id == run.experiment_id)
+
     def children(self, parent: RunRecord) -> list[RunRecord]:
         """Return a sweep's runs, in the order in which they were started."""
         return self.search(children_of(parent.id), order=OLDEST_FIRST)
@@ -93,6 +119,16 @@ class Finder:
                 "Accepted: MLflow's, such as \"metrics.`val/accuracy` > 0.9 and params.seed = '0'\"."
             ) from None
         return self.search(filter_string, ids)
+
+    def artifact(self, run_id: str, name: str) -> AbstractContextManager[Path | None]:
+        """Give the file of a run's artifact, or None, as `artifacts.opened` does."""
+        return artifacts.opened(self._client, run_id, name)
+
+    def histories(self, run: RunRecord) -> dict[str, list[tuple[int, float]]]:
+        """Return all points of a run's metrics, as (step, value) in the order of the steps, by the metric's name."""
+        with translated():
+            points = {metric: self._client.get_metric_history(run.id, metric) for metric in run.metrics}
+        return {metric: sorted((p.step, infinite(p.value)) for p in found) for metric, found in points.items()}
 
     def artifact_sizes(self, run_id: str) -> dict[str, int] | None:
         """Return the bytes of each artifact of a run by its path, as `artifacts.sizes` does."""

@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -49,15 +49,24 @@ class Run:
     many short epochs is not slowed. Every method but `close` raises RuntimeError after `close`, and
     TrackingError if the store does not answer; metrics that were not delivered then stay in the buffer and
     are sent again with the next.
+
+    recorded: the points, by metric and step, that the run has already; they are not recorded again.
     """
 
     def __init__(
-        self, client: MlflowClient, run_id: str, name: str, artifact_uri: str, flush_seconds: float = 1.0
+        self,
+        client: MlflowClient,
+        run_id: str,
+        name: str,
+        artifact_uri: str,
+        flush_seconds: float = 1.0,
+        recorded: Collection[tuple[str, int]] = (),
     ) -> None:
         self.id = run_id
         self.name = name
         self.flush_seconds = flush_seconds
         self._client = client
+        self._recorded = recorded
         self._artifacts = local_folder(artifact_uri)
         self._buffer: list[Metric] = []
         self._flushed = self._beaten = time.monotonic()
@@ -71,7 +80,8 @@ class Run:
         """
         self._check_open()
         now = time.time_ns() // 1_000_000
-        self._buffer += [Metric(key, float(value), now, step) for key, value in metrics.items()]
+        new = {key: float(value) for key, value in metrics.items() if (key, step) not in self._recorded}
+        self._buffer += [Metric(key, value, now, step) for key, value in new.items()]
         if len(self._buffer) >= METRICS_PER_BATCH or time.monotonic() - self._flushed >= self.flush_seconds:
             self.flush()
 
@@ -107,6 +117,12 @@ class Run:
         self._check_open()
         with translated():
             self._client.set_tag(self.id, key, as_text(value, TAG_LENGTH))
+
+    def delete_tag(self, key: str) -> None:
+        """Remove a tag that is there."""
+        self._check_open()
+        with translated():
+            self._client.delete_tag(self.id, key)
 
     def beat(self) -> None:
         """Say that the run goes on, about once a minute however often this is called: the heartbeat for other hosts.

@@ -3,6 +3,7 @@
 import getpass
 import math
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,11 +12,12 @@ from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
+from lenet.files import remove_unfinished
 from lenet.tracking import process
 from lenet.tracking.gone import RUNNING, farewell, has_gone, last_sign
 from lenet.tracking.opening import open_store, turn
-from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, translated
-from lenet.tracking.tags import ERROR, JOB, REPLACED, SWEPT
+from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, local_folder, translated
+from lenet.tracking.tags import CHANGED, ERROR, HEARTBEAT, JOB, REPLACED, SWEPT
 
 Kind = Literal["run", "job", "sweep"]
 KIND = "lenet.kind"
@@ -28,7 +30,8 @@ NEWEST_FIRST, OLDEST_FIRST = "attributes.start_time DESC", "attributes.start_tim
 class RunRecord:
     """A run as the store has it; times in seconds since the epoch, `metrics` the last value of each.
 
-    A run that the store calls running though its process has gone is KILLED here, which is the truth.
+    A run that the store calls running though its process has gone is KILLED here, which is the truth; a parameter that
+    was changed when the run was resumed has its new value.
     """
 
     id: str
@@ -41,6 +44,7 @@ class RunRecord:
     tags: Mapping[str, str]
     gone: bool = False
     """Whether the store still calls it running."""
+    experiment_id: str = ""
 
 
 class Store:
@@ -96,25 +100,36 @@ class Store:
         return run
 
     def reopen(self, record: RunRecord) -> Run:
-        """Take up a run that has ended, as its writer; it is RUNNING again.
+        """Take up a run that has ended, as its writer; it is RUNNING again, and no point of a metric is recorded twice.
 
-        Raises `UserError` where it, or a child of it, is still being written, or if it belongs to another experiment.
+        Raises `UserError` where it, or a child of it, is still being written, where another process has taken it up
+        since `record` was read, or if it belongs to another experiment.
         """
         with turn(record.id), translated():
             run = self._client.get_run(record.id)
-            for other in (_record(run), *self.children(record.id)):
+            current = _record(run)
+            for other in (current, *self.children(record.id)):
                 if other.status == RUNNING:
                     where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
                     raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
+            if any(current.tags.get(key) != record.tags.get(key) for key in (process.HOST, process.PID, process.START)):
+                raise UserError(f"`{record.name}` ({record.id}) was taken up by another process in the meantime.")
             if run.info.experiment_id != self.experiment_id:
                 name = self._client.get_experiment(run.info.experiment_id).name
                 raise UserError(f"`{record.name}` is a run of the experiment {name}: add tracking.experiment={name}.")
-            for key, value in process.identity().items():
+            recorded = {
+                (point.key, point.step)
+                for metric in run.data.metrics
+                for point in self._client.get_metric_history(record.id, metric)
+            }
+            for key, value in {**process.identity(), HEARTBEAT: str(int(time.time()))}.items():
                 self._client.set_tag(record.id, key, value)
             if ERROR in run.data.tags:
                 self._client.delete_tag(record.id, ERROR)
             self._client.update_run(record.id, status=RUNNING)
-        return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri)
+        if folder := local_folder(run.info.artifact_uri):
+            remove_unfinished(folder)
+        return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri, recorded=recorded)
 
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
@@ -177,7 +192,7 @@ class Store:
         """Return the values of a run's metric in the order of their steps."""
         with translated():
             points = self._client.get_metric_history(run_id, metric)
-        return [_infinite(point.value) for point in sorted(points, key=lambda point: point.step)]
+        return [infinite(point.value) for point in sorted(points, key=lambda point: point.step)]
 
 
 def children_of(parent_id: str) -> str:
@@ -207,15 +222,21 @@ def _record(run: Any) -> RunRecord:
         status="KILLED" if gone else run.info.status,
         start=run.info.start_time / 1000,
         end=run.info.end_time / 1000 if run.info.end_time else None,
-        params=run.data.params,
-        metrics={key: _infinite(value) for key, value in run.data.metrics.items()},
+        params=run.data.params | changes(run.data.tags),
+        metrics={key: infinite(value) for key, value in run.data.metrics.items()},
         tags=run.data.tags | ({ERROR: farewell(run.data.tags)} if gone else {}),
         gone=gone,
+        experiment_id=run.info.experiment_id,
     )
 
 
-def _infinite(value: float) -> float:
-    # MLflow's databases have no infinity and keep the largest float for it.
+def changes(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters that were changed when a run was resumed, with the values they have now."""
+    return {key.removeprefix(CHANGED): value for key, value in tags.items() if key.startswith(CHANGED)}
+
+
+def infinite(value: float) -> float:
+    """Return what a metric's stored value stands for: MLflow's databases keep the largest float for an infinity."""
     return math.copysign(math.inf, value) if abs(value) == sys.float_info.max else value
 
 

@@ -7,26 +7,36 @@ from typing import Literal
 from lenet.data.samplers import OnePerBlock, Sampler, Shuffle
 from lenet.validation import PositiveInt, validated
 
+_EVERY = re.compile(r"(?P<count>\d+)\s*(?P<unit>epochs?|steps?)?|(?P<seconds>\d+(?:\.\d*)?)\s*(?:s|seconds?)")
+
 
 @dataclass(frozen=True)
 class Every:
-    """How often something happens at the end of an epoch: once so many epochs or so many seconds have passed."""
+    """How often something happens: once so many epochs, so many steps or so many seconds have passed."""
 
     epochs: int | None = None
+    steps: int | None = None
     seconds: float | None = None
 
     @classmethod
     def parse(cls, text: int | str) -> "Every":
-        """Read `5` (epochs) or `10s` (seconds)."""
-        match = re.fullmatch(r"(\d+)|(\d+(?:\.\d*)?)\s*s", str(text).strip())
-        if not match or (match[1] and int(match[1]) < 1):
-            raise ValueError(f"checkpoint_every is {text!r}; accepted are epochs (5) and seconds (10s)")
-        return cls(epochs=int(match[1])) if match[1] else cls(seconds=float(match[2]))
+        """Read `5` or `5 epochs`, `500 steps`, or `10s`."""
+        match = _EVERY.fullmatch(str(text).strip())
+        if not match or (match["count"] and int(match["count"]) < 1):
+            raise ValueError(
+                f"checkpoint_every is {text!r}; accepted are epochs (5), steps (500steps) and seconds (10s)"
+            )
+        if match["seconds"]:
+            return cls(seconds=float(match["seconds"]))
+        count = int(match["count"])
+        return cls(steps=count) if (match["unit"] or "").startswith("step") else cls(epochs=count)
 
-    def is_due(self, epochs: int, seconds: float) -> bool:
-        """Say whether it is time, after so many epochs and seconds."""
+    def is_due(self, epochs: int, steps: int, seconds: float) -> bool:
+        """Say whether it is time, after so many epochs, steps and seconds."""
         if self.epochs is not None:
             return epochs >= self.epochs
+        if self.steps is not None:
+            return steps >= self.steps
         return self.seconds is not None and seconds >= self.seconds
 
 
@@ -51,3 +61,7 @@ class TrainerSettings:
         self.keeps_best = checkpoints in ("both", "best")
         self.early_stopping = early_stopping
         self.figures = figures
+
+    def has_waited(self, epochs: int, best_epoch: int | None) -> bool:
+        """Say whether, after so many epochs, none has been better for as many as early stopping waits."""
+        return self.early_stopping is not None and epochs - (best_epoch or 0) >= self.early_stopping

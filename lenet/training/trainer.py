@@ -24,29 +24,39 @@ class Progress:
     """Where training stands: everything but the weights and the optimizer's vectors.
 
     `epoch` counts the finished epochs and `step` all steps; `loss` and `accuracy` sum the batch means of the epoch
-    under way.
+    under way, whose steps took `seconds`.
     """
 
     epoch: int = 0
     step: int = 0
     loss: float | Array = 0.0
     accuracy: float | Array = 0.0
+    seconds: float = 0.0
     history: list[Record] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class EpochStart:
+    """What training can fall back to: the number of finished epochs, and copies of all vectors from then."""
+
+    epoch: int
+    vectors: dict[str, Array]
+
+
+OnStep = Callable[[Progress], None]
 AfterStep = Callable[[int, float, float], bool]
 """Told after each step how many were taken, at what rate and with what loss; says whether training has diverged."""
 
 
 class Trainer:
-    """Trains a network for some epochs. Iterating over a trainer runs them and yields each one's record.
+    """Trains a network for some epochs.
 
-    Everything random follows from `seed`. `validate` scores the network after each epoch; `on_step` is called before
-    every step and may raise to stop training between two steps. A loss that is not finite, or an epoch's mean
-    training loss above 10 · ln(classes), ends training: `diverged` is then true, the last record holds what was
-    measured, and weights, optimizer and `progress` are those of the last finite state. `after_step`, where there is
-    one, ends it likewise between two steps, with the state from before the epoch; it makes the host wait for every
-    step's loss.
+    Everything random follows from `seed`. `validate` scores the network after each epoch. A loss that is not finite, or
+    an epoch's mean training loss above 10 · ln(classes), ends training: `diverged` is then true, the last record holds
+    what was measured, and weights, optimizer and `progress` are those of the last finite state.
+
+    Training goes on from wherever `progress` says it is, also within an epoch: `epoch_start` is then the state from
+    which that epoch began. `at_rest` is false while vectors and `progress` may not agree.
     """
 
     def __init__(
@@ -59,8 +69,6 @@ class Trainer:
         epochs: int,
         seed: int,
         validate: Callable[[int], Record],
-        on_step: Callable[[Progress], None],
-        after_step: AfterStep | None = None,
     ) -> None:
         self.engine = engine
         self.network: Network = engine.network
@@ -72,63 +80,91 @@ class Trainer:
         self.seed = seed
         self.images = len(engine.tables["train"])
         self.validate = validate
-        self.on_step = on_step
-        self.after_step = after_step
         self.progress = Progress()
         self.diverged = False
+        self.at_rest = True
         optimizer.bind(self.network.theta, self.network.decays, self.backend)
+        self.epoch_start = self._copy()
 
-    def __iter__(self) -> Iterator[Record]:
+    def train(self, on_step: OnStep, after_step: AfterStep | None = None) -> Iterator[Record]:
+        """Run the epochs that are left, and yield each one's record.
+
+        `on_step` is called before every step and may raise to stop training between two steps. `after_step`, where
+        there is one, ends it like divergence between two steps, with the state from before the epoch; it makes the host
+        wait for every step's loss.
+        """
         while self.progress.epoch < self.epochs and not self.diverged:
-            finite = [vector.copy() for vector in self._vectors()]
-            step = self.progress.step
-            record = self._run_epoch()
+            if self.progress.step == self.first_step(self.progress.epoch):
+                self.epoch_start = self._copy()
+            record = self._run_epoch(on_step, after_step)
+            self.at_rest = False
             loss = record["train/loss"]
             whole = not self.diverged
             self.diverged |= not loss <= 10 * math.log(self.network.classes)
-            if whole and math.isfinite(loss) and all(bool(self.backend.xp.isfinite(v).all()) for v in self._vectors()):
-                self.progress.epoch += 1
+            if whole and math.isfinite(loss) and self.is_finite():
                 self.progress.history.append(record)
+                self.progress.epoch += 1
             else:
                 self.diverged = True
-                self.progress.step = step
-                for vector, copy in zip(self._vectors(), finite, strict=True):
-                    vector[...] = copy
-            self.progress.loss = self.progress.accuracy = 0.0
+                self.progress.step = self.first_step(self.progress.epoch)
+                for name, vector in self.vectors().items():
+                    vector[...] = self.epoch_start.vectors[name]
+            self.progress.loss = self.progress.accuracy = self.progress.seconds = 0.0
+            self.at_rest = True
             yield record
 
-    def _run_epoch(self) -> Record:
-        """Take the steps of one epoch, or those until `after_step` ends it, and return its record."""
+    def _run_epoch(self, on_step: OnStep, after_step: AfterStep | None) -> Record:
+        """Take the steps that are left of an epoch, or those until `after_step` ends it, and return its record."""
         progress, batch = self.progress, self.sampler.batch
-        steps, before = self.steps_per_epoch, self.progress.step
+        first = self.first_step(progress.epoch)
         order = self.backend.array(self.sampler.order(self.images, stream(self.seed, "shuffle", progress.epoch)))
-        started = time.perf_counter()
-        for start in range(0, len(order), batch):
-            self.on_step(progress)
-            clock = Clock(progress.step, steps, self.epochs)
-            rate = self.optimizer.lr * self.schedule(clock, progress.history)
+        started = time.perf_counter() - progress.seconds
+        for start in range((progress.step - first) * batch, len(order), batch):
+            progress.seconds = time.perf_counter() - started
+            on_step(progress)
+            rate = self._rate(progress.step)
             loss, accuracy, gradient = self.engine.gradient("train", order[start : start + batch])
+            self.at_rest = False
             with np.errstate(over="ignore", invalid="ignore"):  # divergence is seen by its loss
                 self.optimizer.step(self.network.theta, gradient, rate, progress.step)
             progress.step += 1
             progress.loss += loss
             progress.accuracy += accuracy
-            if self.after_step and self.after_step(progress.step, rate, float(loss)):
+            self.at_rest = True
+            if after_step and after_step(progress.step, rate, float(loss)):
                 self.diverged = True
                 break
-        taken = progress.step - before
+        taken = progress.step - first
         record = {
             "train/loss": float(progress.loss) / taken,
             "train/accuracy": float(progress.accuracy) / taken,
         }
-        seconds = time.perf_counter() - started
+        progress.seconds = time.perf_counter() - started
         record |= self.validate(progress.epoch)
-        return record | {"lr": rate, "samples_per_second": min(taken * batch, len(order)) / seconds}
+        rates = {"lr": self._rate(progress.step - 1)}
+        return record | rates | {"samples_per_second": min(taken * batch, len(order)) / progress.seconds}
+
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of the step that follows `step` others."""
+        clock = Clock(step, self.steps_per_epoch, self.epochs)
+        return self.optimizer.lr * self.schedule(clock, self.progress.history)
+
+    def first_step(self, epoch: int) -> int:
+        """Return how many steps are taken before the epoch that follows `epoch` others."""
+        return epoch * self.steps_per_epoch
 
     @property
     def steps_per_epoch(self) -> int:
         """The number of steps in an epoch."""
         return self.sampler.steps(self.images)
 
-    def _vectors(self) -> list[Array]:
-        return [self.network.theta, *self.optimizer.state.values()]
+    def vectors(self) -> dict[str, Array]:
+        """Return the flat vectors that training changes, by the names they have in a checkpoint: `param`, …."""
+        return {"param": self.network.theta, **self.optimizer.state}
+
+    def is_finite(self) -> bool:
+        """Say whether every number in all vectors is finite."""
+        return all(bool(self.backend.xp.isfinite(vector).all()) for vector in self.vectors().values())
+
+    def _copy(self) -> EpochStart:
+        return EpochStart(self.progress.epoch, {name: vector.copy() for name, vector in self.vectors().items()})

@@ -16,8 +16,8 @@ from lenet import environment
 INTRODUCTION = """\
 # What was tried
 
-`make reliability` tries all of this and writes this page. Each line is a test of `tests/reliability`, which `make test-long`
-runs as well; a trial that goes wrong fails, so what the last column says is what happened every time.
+`make reliability` tries all of this and writes this page. Each line is a test of `tests/reliability`, which
+`make test-long` runs as well; a trial that goes wrong fails, so the last column says what happened every time.
 """
 
 SECTIONS = ("Interrupted", "Reproduced", "Loaded", "Faults", "Tracking server", "Many at once")
