@@ -131,6 +131,11 @@ class Store:
             remove_unfinished(folder)
         return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri, recorded=recorded)
 
+    def set_tag(self, run_id: str, key: str, value: str) -> None:
+        """Set a tag of a run, which may have ended."""
+        with translated():
+            self._client.set_tag(run_id, key, as_text(value, TAG_LENGTH))
+
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
         return list(each_run(self._client, [self.experiment_id], children_of(parent_id), OLDEST_FIRST))
