@@ -24,12 +24,15 @@ def read_yaml(text: str, source: str) -> Any:
         found = yaml.load(text, _PlainLoader)  # which makes plain values alone
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise UserError(f"{source} cannot be read: {_first_line(error)}.") from None
-    _check(found, source, 0)
+    _check(found, source, resolved=True)
     return found
 
 
-def read_json(text: str, source: str) -> dict[str, Any]:
-    """Return the mapping that a JSON document holds; raise one `UserError`, naming `source`, for anything else."""
+def read_json(text: str, source: str, resolved: bool = False) -> dict[str, Any]:
+    """Return the mapping that a JSON document holds; raise one `UserError`, naming `source`, for anything else.
+
+    If it is to be `resolved`, it has no interpolations either.
+    """
     _check_length(text, source)
     try:
         found = json.loads(text)
@@ -37,7 +40,7 @@ def read_json(text: str, source: str) -> dict[str, Any]:
         raise UserError(f"{source} cannot be read: it is no JSON: {_first_line(error)}.") from None
     if not isinstance(found, dict):
         raise UserError(f"{source} cannot be read: it holds no JSON object.")
-    _check(found, source, 0)
+    _check(found, source, resolved)
     return found
 
 
@@ -76,14 +79,14 @@ def _check_length(text: str, source: str) -> None:
         raise UserError(f"{source} cannot be read: it has more than {MOST_CHARACTERS:,} characters.")
 
 
-def _check(node: Any, source: str, depth: int) -> None:
+def _check(node: Any, source: str, resolved: bool, depth: int = 0) -> None:
     if depth > DEEPEST:
         raise UserError(f"{source} cannot be read: it is nested more than {DEEPEST} deep.")
-    if isinstance(node, str) and "${" in node:
+    if resolved and isinstance(node, str) and "${" in node:
         raise UserError(f"{source} cannot be read: {node[:80]!r} is not resolved, as what a run recorded is.")
     values = [*node, *node.values()] if isinstance(node, dict) else node if isinstance(node, list) else []
     for value in values:
-        _check(value, source, depth + 1)
+        _check(value, source, resolved, depth + 1)
 
 
 def _first_line(error: Exception) -> str:

@@ -93,7 +93,7 @@ def _from_tags(record: "RunRecord") -> tuple[Any, Any]:
             f"run `{record.name}` ({record.id}) has no {CONFIG_FILE}: it was not made by lenet, or its artifacts are "
             "not where the store says."
         )
-    told = read_json("".join(pieces), _source(record, "tags"))
+    told = read_json("".join(pieces), _source(record, "tags"), resolved=True)
     return told.get("config"), told.get("overrides")
 
 

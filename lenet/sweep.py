@@ -78,9 +78,11 @@ def _run(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store, p
         raise
     finally:
         with shielded():
-            if status == "KILLED":
-                store.close_lost(parent.id, "KILLED", "the sweep was interrupted")
-            parent.close(status)
+            try:
+                if status == "KILLED":
+                    store.close_lost(parent.id, "KILLED", "the sweep was interrupted")
+            finally:
+                parent.close(status)
             if status != "FINISHED":
                 log.info("to run what is missing:\n%s", resumption(command, parent.id))
     log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))

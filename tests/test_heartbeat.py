@@ -62,7 +62,7 @@ def test_a_run_says_once_a_minute_that_it_goes_on(store, monkeypatch):
     run.beat()
     first = int(tags_of(store, run)[HEARTBEAT])
     assert abs(first - time.time()) < 5
-    monkeypatch.setattr(run, "set_tag", lambda *_: pytest.fail("it has just said so"))
+    monkeypatch.setattr(run._delivery, "say", lambda *_: pytest.fail("it has just said so"))
     run.beat()
 
 
@@ -72,7 +72,7 @@ def test_a_store_that_does_not_take_the_heartbeat_ends_nothing(store, monkeypatc
     def refuse(*_):
         raise writing.TrackingError("no answer")
 
-    monkeypatch.setattr(run, "set_tag", refuse)
+    monkeypatch.setattr(run._delivery, "say", refuse)
     monkeypatch.setattr(writing, "BEAT_SECONDS", 0.0)
     run.beat()
     assert "no answer" in caplog.text

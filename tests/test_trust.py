@@ -232,4 +232,4 @@ def test_a_plain_document_is_what_it_says():
 )
 def test_json_that_is_no_plain_object_is_refused(text):
     with pytest.raises(UserError, match=r"^s cannot be read: "):
-        read_json(text, "s")
+        read_json(text, "s", resolved=True)

@@ -14,9 +14,12 @@ from mlflow.tracking import MlflowClient
 from lenet.errors import UserError
 from lenet.files import remove_unfinished
 from lenet.tracking import process
+from lenet.tracking.failures import defaults, translated
 from lenet.tracking.gone import RUNNING, farewell, has_gone, last_sign
+from lenet.tracking.journal import has_journal
 from lenet.tracking.opening import open_store, turn
-from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, local_folder, translated
+from lenet.tracking.operations import SILENCE
+from lenet.tracking.run import TAG_LENGTH, Run, Status, as_text, local_folder
 from lenet.tracking.tags import CHANGED, ERROR, HEARTBEAT, JOB, REPLACED, SWEPT
 
 Kind = Literal["run", "job", "sweep"]
@@ -89,7 +92,7 @@ class Store:
         with translated():
             texts = {key: as_text(value, TAG_LENGTH) for key, value in known.items()}
             info = self._client.create_run(self.experiment_id, tags=texts, run_name=name).info
-        run = Run(self._client, info.run_id, info.run_name, info.artifact_uri)
+        run = Run(self._client, info.run_id, info.run_name, info.artifact_uri, store=self.uri)
         try:
             run.log_params(params or {})
             if dataset:
@@ -103,8 +106,10 @@ class Store:
         """Take up a run that has ended, as its writer; it is RUNNING again, and no point of a metric is recorded twice.
 
         Raises `UserError` where it, or a child of it, is still being written, where another process has taken it up
-        since `record` was read, or if it belongs to another experiment.
+        since `record` was read, where not all that it recorded is delivered, or if it belongs to another experiment.
         """
+        if has_journal(record.id):
+            raise UserError(f"`{record.name}` has recorded what is not yet delivered: python -m lenet.deliver, first.")
         with turn(record.id), translated():
             run = self._client.get_run(record.id)
             current = _record(run)
@@ -112,7 +117,7 @@ class Store:
                 if other.status == RUNNING:
                     where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
                     raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
-            if any(current.tags.get(key) != record.tags.get(key) for key in (process.HOST, process.PID, process.START)):
+            if any(current.tags.get(key) != record.tags.get(key) for key in process.KEYS):
                 raise UserError(f"`{record.name}` ({record.id}) was taken up by another process in the meantime.")
             if run.info.experiment_id != self.experiment_id:
                 name = self._client.get_experiment(run.info.experiment_id).name
@@ -129,7 +134,7 @@ class Store:
             self._client.update_run(record.id, status=RUNNING)
         if folder := local_folder(run.info.artifact_uri):
             remove_unfinished(folder)
-        return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri, recorded=recorded)
+        return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri, recorded=recorded, store=self.uri)
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Set a tag of a run, which may have ended."""

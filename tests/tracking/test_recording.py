@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.tracking import MlflowClient
 
 from lenet.tracking import run
-from lenet.tracking.run import Run, TrackingError
+from lenet.tracking.failures import TrackingError
+from lenet.tracking.run import Run
 from lenet.tracking.store import Store
 from tests.tracking.helpers import artifacts, calls
 
@@ -60,12 +62,12 @@ class TestMetrics:
 
         def taken_but_not_confirmed(self: MlflowClient, *arguments: Any, **keywords: Any) -> None:
             original(self, *arguments, **keywords)
-            raise MlflowException("connection to http://user:secret@host lost")
+            raise MlflowException("it is wrong, http://user:secret@host", error_code=INVALID_PARAMETER_VALUE)
 
         run = store.start_run("a")
         run.log_metrics({"m": 1.0}, 1)
         monkeypatch.setattr(MlflowClient, "log_batch", taken_but_not_confirmed)
-        with pytest.raises(TrackingError, match=r"http://\*\*\*@host lost"):
+        with pytest.raises(TrackingError, match=r"wrong, http://\*\*\*@host"):
             run.flush()
         monkeypatch.setattr(MlflowClient, "log_batch", original)
         run.log_metrics({"m": 2.0}, 2)
@@ -206,15 +208,15 @@ class TestClose:
         assert client.get_run(run.id).to_dictionary() == before
         assert not artifacts(client, run).exists()
 
-    def test_the_status_is_set_even_if_the_last_metrics_are_lost(
+    def test_the_status_is_set_even_if_the_last_metrics_are_refused(
         self, store: Store, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def lost(*_: Any, **__: Any) -> None:
-            raise MlflowException("lost")
+            raise MlflowException("refused", error_code=INVALID_PARAMETER_VALUE)
 
         run = store.start_run("a")
         run.log_metrics({"m": 1.0}, 1)
         monkeypatch.setattr(MlflowClient, "log_batch", lost)
-        with pytest.raises(TrackingError, match="lost"):
+        with pytest.raises(TrackingError, match="refused"):
             run.close("FAILED")
         assert client.get_run(run.id).info.status == "FAILED"

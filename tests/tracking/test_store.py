@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.tracking import MlflowClient
 
-from lenet.tracking.run import TrackingError
+from lenet.tracking.failures import TrackingError
 from lenet.tracking.store import Store
 from tests.tracking.helpers import artifacts
 
@@ -125,9 +126,9 @@ def test_a_data_set_that_cannot_be_recorded_is_not_tried_again(store: Store, mon
 
     def fails(*arguments: Any, **options: Any) -> None:
         tries.append(arguments)
-        raise MlflowException("disk full")
+        raise MlflowException("it is none", error_code=INVALID_PARAMETER_VALUE)
 
     monkeypatch.setattr(MlflowClient, "log_inputs", fails)
-    with pytest.raises(TrackingError, match="disk full"):
+    with pytest.raises(TrackingError, match="it is none"):
         store.start_run("run").log_dataset("digits", "0", "file:///digits.npz")
     assert len(tries) == 1
