@@ -133,7 +133,10 @@ class Run:
         self._check_open()
         path = inside(name)
         if self._artifacts:
-            write_atomically(self._artifacts / path, data)
+            try:
+                write_atomically(self._artifacts / path, data)
+            except OSError as error:
+                raise TrackingError(f"{self._artifacts / path} cannot be written: {error.strerror}") from error
         else:
             self._delivery.send(operations.artifact(str(path)), data)
 

@@ -1,13 +1,17 @@
 """What is kept of a training: the last state, the best one, and when to stop waiting for a better."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lenet import checkpoint
+from lenet.errors import Failure
 from lenet.training.settings import TrainerSettings
 from lenet.training.state import Arrays, capture
 from lenet.training.trainer import Record, Trainer
+
+log = logging.getLogger(__name__)
 
 
 class Keeper:
@@ -32,6 +36,7 @@ class Keeper:
         self.best_accuracy, self.best_epoch = best_of(trainer.progress.history)
         self._best: tuple[Arrays, dict[str, Any]] | None = None
         self._saved_at = self._now()
+        self._fails = False
 
     @property
     def has_waited(self) -> bool:
@@ -40,8 +45,7 @@ class Keeper:
 
     def on_step(self) -> None:
         """Write checkpoints between two steps, if they are due."""
-        if self._is_due():
-            self.save()
+        self._save_if_due()
 
     def after_epoch(self) -> None:
         """Take note of an epoch, and write checkpoints if they are due."""
@@ -49,11 +53,12 @@ class Keeper:
         if not self.trainer.diverged and progress.history[-1]["val/accuracy"] > self.best_accuracy:
             self.best_accuracy, self.best_epoch = progress.history[-1]["val/accuracy"], progress.epoch
             self._best = self._state() if self.settings.keeps_best else None
-        if self._is_due():
-            self.save()
+        self._save_if_due()
 
     def save(self) -> None:
         """Write the best state so far, if it is not yet written, and the state of this moment as `last.npz`.
+
+        Raises what `publish` raises, with nothing lost: what could not be written is written the next time.
 
         In this order: whatever befalls the process, `last.npz` knows of no best state that is not there.
         """
@@ -64,9 +69,18 @@ class Keeper:
             self.publish(checkpoint.dumps(*self._state()), "checkpoints/last.npz")
         self._saved_at = self._now()
 
-    def _is_due(self) -> bool:
+    def _save_if_due(self) -> None:
+        """Save if it is time; a disk that is full for now is no reason to end a training."""
         now, saved = self._now(), self._saved_at
-        return self.settings.checkpoint_every.is_due(now[0] - saved[0], now[1] - saved[1], now[2] - saved[2])
+        if not self.settings.checkpoint_every.is_due(now[0] - saved[0], now[1] - saved[1], now[2] - saved[2]):
+            return
+        try:
+            self.save()
+            self._fails = False
+        except Failure as failure:
+            if not self._fails:
+                log.warning("no checkpoint was written: %s. Training goes on, and it is tried again", failure)
+            self._fails, self._saved_at = True, now
 
     def _now(self) -> tuple[int, int, float]:
         return self.trainer.progress.epoch, self.trainer.progress.step, time.monotonic()

@@ -136,7 +136,7 @@ class TestArtifacts:
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
-            with pytest.raises(OSError, match="No space"):
+            with pytest.raises(TrackingError, match="No space"):
                 run.log_bytes(b"new", "last.npz")
         root = artifacts(client, run)
         assert os.listdir(root) == ["last.npz"]
