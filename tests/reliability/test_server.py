@@ -1,62 +1,21 @@
 """A real MLflow server that is killed in the middle of a run, and comes back in time, too late, or during delivery."""
 
-import contextlib
-import os
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from tests.conftest import SMALL, artifacts, environment, save_digits
+from tests.reliability.servers import Server
 from tests.sameness import RATES, arrays, assert_same, points
 
 pytestmark = pytest.mark.slow
 
 RUN = (*SMALL, "data.images=many.npz", "trainer.epochs=60", "trainer.checkpoint_every=1", "trainer.figures=none")
-
-
-class Server:
-    """`mlflow server` on a store of its own, to be killed with all its processes and started again at its port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            self.port = taken.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**environment(), **settings},
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 90
-        while True:
-            assert time.monotonic() < deadline, "the server does not answer"
-            with contextlib.suppress(Exception):
-                MlflowClient(self.uri).search_experiments(max_results=1)
-                return
-            time.sleep(0.3)
-
-    def kill(self) -> None:
-        if self.process:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
 
 
 @pytest.fixture
