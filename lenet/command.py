@@ -23,14 +23,22 @@ def run_command(command: Callable[[], int]) -> int:
         try:
             return command()
         except UserError as error:
-            print(f"lenet: {mask(str(error))}", file=sys.stderr)
+            print(f"lenet: {fit(str(error))}", file=sys.stderr)
             return WRONG
         except Failure as error:
-            print(f"lenet: {mask(str(error))}", file=sys.stderr)
+            print(f"lenet: {fit(str(error))}", file=sys.stderr)
             return FAILED
         except KeyboardInterrupt:
             print("lenet: interrupted", file=sys.stderr)
             return INTERRUPTED
+
+
+def fit(text: str) -> str:
+    """Return a text as it may be shown: passwords in addresses masked, and nothing in it that steers a terminal.
+
+    Much of what is shown comes from a store, where names and values can be anything.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" or c == "\xa0" else "?" for c in mask(text))
 
 
 def write_out(text: str) -> None:
@@ -41,7 +49,7 @@ def write_out(text: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(fit(text))
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at the end
@@ -57,17 +65,17 @@ def masked_output() -> Iterator[None]:
         with redirect_stdout(text):
             yield
     finally:
-        write_out(mask(text.getvalue()))
+        write_out(text.getvalue())
 
 
 class _Console(logging.Handler):
-    """Messages as plain lines on standard output, above a progress bar where there is one, passwords masked."""
+    """Messages as plain lines on standard output, above a progress bar where there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
         try:
-            tqdm.write(mask(self.format(record)), file=sys.stdout)
+            tqdm.write(fit(self.format(record)), file=sys.stdout)
         except OSError:
             # Whoever read our output has gone (`| head`), or its disk is full. The work goes on without a listener.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

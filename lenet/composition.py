@@ -112,8 +112,12 @@ def set_values(config: Mapping[str, Any], overrides: Sequence[str], accepted: Co
         there = isinstance(node, dict) and last in node
         if key not in accepted or not there:
             could = [name for name in accepted if name in flatten(changed)]
-            problem = "is part of what the run is and cannot be changed" if there else "is no key of the run"
-            raise UserError(f"`{key}` {problem}.{did_you_mean(key, could)} Accepted: {', '.join(could)}.")
+            whole = there and isinstance(node[last], dict)
+            problem = "is no key of the run" if not there else "is part of what the run is and cannot be changed"
+            problem = "cannot be changed as a whole" if whole else problem
+            raise UserError(
+                f"`{key}` {problem}.{'' if there else did_you_mean(key, could)} Accepted: {', '.join(could)}."
+            )
         if override.type != OverrideType.CHANGE or override.package is not None or override.is_sweep_override():
             raise UserError(f"`{override.input_line}` is not a single value: write {key}=VALUE.")
         node[last] = override.value()

@@ -40,9 +40,14 @@ def of_metrics(first: History, again: History, ends_only_last: bool) -> Iterator
     With `ends_only_last`, of what is measured at the end only the last point counts: a run that was extended was scored
     where it had ended before, too.
     """
-    was, now = (dict(_points(history, ends_only_last)) for history in (first, again))
+    was, now = (_points(history, ends_only_last) for history in (first, again))
     for step, metric in sorted({**was, **now}):
-        pair = was.get((step, metric)), now.get((step, metric))
+        one, other = was.get((step, metric), []), now.get((step, metric), [])
+        if len(one) > 1 or len(other) > 1:
+            if list(map(_bits, one)) != list(map(_bits, other)):
+                yield Difference(metric, f"step {step}", f"{len(one)} points", f"{len(other)} points")
+            continue
+        pair = next(iter(one), None), next(iter(other), None)
         if not _same(*pair):
             yield Difference(metric, f"step {step}", *pair, _distance(*pair))
 
@@ -61,7 +66,7 @@ def of_arrays(name: str, first: Checkpoint, again: Checkpoint) -> Iterator[Diffe
         if was is None or now is None or (was.shape, was.dtype) != (now.shape, now.dtype):
             yield Difference(what, "", _kind(was), _kind(now))
             continue
-        differ = np.atleast_1d(was.view() != now) & ~np.atleast_1d(_nan(was) & _nan(now))
+        differ = np.atleast_1d(_words(was) != _words(now)) & ~np.atleast_1d(_nan(was) & _nan(now))
         if differ.any():
             index = tuple(int(i) for i in np.argwhere(differ)[0])
             place = index[: was.ndim]
@@ -94,19 +99,26 @@ def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _points(history: History, ends_only_last: bool) -> Iterator[tuple[tuple[int, str], float]]:
+def _points(history: History, ends_only_last: bool) -> dict[tuple[int, str], list[float]]:
+    found: dict[tuple[int, str], list[float]] = {}
     for metric, points in history.items():
         if metric in RATES:
             continue
-        kept = points[-1:] if ends_only_last and metric in ENDS else points
-        for step, value in kept:
-            yield (step, metric), value
+        last = max((step for step, _ in points), default=0)
+        for step, value in points:
+            if step == last or metric not in ENDS or not ends_only_last:
+                found.setdefault((step, metric), []).append(value)
+    return found
+
+
+def _bits(value: float) -> str:
+    return "nan" if math.isnan(value) else value.hex()
 
 
 def _same(was: float | None, now: float | None) -> bool:
     if was is None or now is None:
         return was is now
-    return was == now or (math.isnan(was) and math.isnan(now))
+    return _bits(was) == _bits(now)
 
 
 def _distance(was: float | None, now: float | None) -> float:
@@ -122,6 +134,11 @@ def _largest(was: NDArray[Any], now: NDArray[Any]) -> float:
         distance = np.abs(first - again) / np.maximum(1, np.maximum(np.abs(first), np.abs(again)))
     largest = float(distance.max())
     return largest if math.isfinite(largest) else math.inf
+
+
+def _words(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array's bits as integers: zero and minus zero differ."""
+    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}").reshape(array.shape)
 
 
 def _nan(array: NDArray[Any]) -> NDArray[np.bool_]:

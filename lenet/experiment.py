@@ -15,6 +15,7 @@ from lenet.schedules import RangeTest
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests, shielded
 from lenet.tables import cut
+from lenet.tracking.tags import STOPPED_EARLY
 from lenet.training.keeper import Keeper
 from lenet.training.trainer import Progress, Record, Trainer
 from lenet.workbench import Workbench
@@ -52,9 +53,9 @@ def execute(
             run = stack.enter_context(recording)
         with stop.at_once():
             session = stack.enter_context(open_session(plan, bench))
-        trainer = _trainer(plan, session)
-        if earlier:
-            earlier.restore(trainer, session.dataset.digest)
+            trainer = _trainer(plan, session)
+            if earlier:
+                earlier.restore(trainer, session.dataset.digest)
         if not plan.sweep.parent:
             # Only now, also because helpers that were forked before MLflow is imported stay small.
             run = stack.enter_context(recording)
@@ -117,7 +118,7 @@ def _train(
                 break
         if keeper.has_waited:
             log.info("%sstopped early: no better val/accuracy for %d epochs", label, plan.trainer.early_stopping)
-            run.set_tag("stopped_early", "true")
+            run.set_tag(STOPPED_EARLY, "true")
         bar.step(trainer.progress)
     finally:
         bar.close()

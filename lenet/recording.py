@@ -22,13 +22,12 @@ from lenet.signals import shielded
 from lenet.stored import as_tags
 from lenet.tables import cut
 from lenet.tracking.address import mask
-from lenet.tracking.tags import CHANGED, CONFIGURATION, ERROR, RESUMED
+from lenet.tracking.tags import CHANGED, CONFIGURATION, ERROR, RESUMED, SEVERAL, STOPPED_EARLY
 from lenet.tracking.ui import how_to_look
 from lenet.workbench import Workbench
 
 if TYPE_CHECKING:
     from lenet.tracking.run import Run
-    from lenet.tracking.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ def recorded(
     if not plan.sweep.parent:
         store.close_gone()
     if earlier:
-        run = _taken_up(earlier, store)
+        run = store.reopen(earlier.record)
     else:
         known = {CONFIG: config_digest(plan.config), CODE: code_digest(plan.config)}
         run = store.start_run(
@@ -112,13 +111,12 @@ def recorded(
 def resume_command(plan: Plan, run_id: str) -> str:
     """Return the command that goes on with a run."""
     uri = plan.config["tracking"].get("uri")
-    return shlex.join(["python", "-m", "lenet.resume", run_id, *([f"tracking.uri={mask(uri)}"] if uri else [])])
-
-
-def _taken_up(earlier: Continuation, store: "Store") -> "Run":
-    run = store.reopen(earlier.record)
-    run.set_tag(RESUMED, earlier.number)
-    return run
+    targets = [str(value) for key, value in flatten(plan.config).items() if key.rpartition(".")[2] == "_target_"]
+    modules = dict.fromkeys(target.partition(".")[0] for target in targets if not target.startswith("lenet."))
+    options = [word for module in modules for word in ("--allow", module)]
+    return shlex.join(
+        ["python", "-m", "lenet.resume", run_id, *options, *([f"tracking.uri={mask(uri)}"] if uri else [])]
+    )
 
 
 def describe(
@@ -132,14 +130,13 @@ def describe(
     """Record and show what the run is made of, before it starts or goes on."""
     environment = json.dumps(bench.environment(session.backend.gpu), indent=2)
     config = yaml.safe_dump(dict(plan.config), sort_keys=False)
+    if earlier:
+        _describe_again(plan, run, earlier)
     if earlier and earlier.config_text is not None:
         run.log_text(environment, f"resumed/{earlier.number}/environment.json")
         if earlier.is_changed:
             run.log_text(earlier.config_text, f"resumed/{earlier.number}/config_before.yaml")
             run.log_text(config, "config/config.yaml")
-            run.set_tag(CONFIG, config_digest(plan.config))
-        for key, value in earlier.changed.items():
-            run.set_tag(f"{CHANGED}{key}", value)
     else:
         run.log_text(environment, "environment.json")
         run.log_dataset(session.dataset.name, session.dataset.digest, session.dataset.source)
@@ -152,6 +149,20 @@ def describe(
         if tag.startswith(CONFIGURATION):
             run.delete_tag(tag)
     _show(plan, session, run)
+
+
+def _describe_again(plan: Plan, run: "Run", earlier: Continuation) -> None:
+    """Record how a run is gone on with, and what its process did not get to record if it was killed at the start."""
+    tags = earlier.record.tags
+    run.set_tag(RESUMED, earlier.number)
+    run.log_params(earlier.missing)
+    for key, value in earlier.changed.items():
+        run.set_tag(f"{CHANGED}{key}", value)
+    run.set_tag(CONFIG, config_digest(plan.config))
+    if tags.get(CODE) != code_digest(plan.config):
+        run.set_tag(CODE, SEVERAL)
+    if STOPPED_EARLY in tags:
+        run.delete_tag(STOPPED_EARLY)
 
 
 def _show(plan: Plan, session: Session, run: "Run") -> None:

@@ -6,18 +6,19 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lenet import differences
-from lenet.build import Plan, build
+from lenet.build import build
+from lenet.checkpoint import Checkpoint
 from lenet.composition import set_values
-from lenet.continuation import CHANGEABLE
 from lenet.differences import Difference
 from lenet.errors import Failure, UserError
 from lenet.experiment import execute
+from lenet.extension import CHANGEABLE
 from lenet.flatten import flatten
-from lenet.identity import CODE, CONFIG, DATA, code_digest, config_digest
+from lenet.identity import CONFIG, DATA, config_digest
 from lenet.stored import Stored, read_stored
-from lenet.surroundings import differences as surrounding_differences
+from lenet.surroundings import say_surroundings
 from lenet.tables import cut, to_table
-from lenet.tracking.tags import CHANGED, REPRODUCED, REPRODUCES
+from lenet.tracking.tags import REPRODUCED, REPRODUCES, RESUMED
 from lenet.workbench import Workbench
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,9 @@ def reproduce(
         raise UserError(f"run `{record.name}` ({record.id}) is {record.status}: only what is finished can be compared.")
     plan = build({**set_values(stored.config, overrides, FREE), "tracking": tracking, "sweep": {}}, allowed)
     _check_consistent(stored)
+    kept = {name: stored.checkpoint(name) for name in ("last", "best")}
     bench = Workbench()
-    _say_surroundings(stored, plan, bench)
+    say_surroundings(stored, plan, bench)
     digest = bench.dataset(plan).digest
     if digest != record.tags.get(DATA):
         raise UserError(
@@ -52,7 +54,7 @@ def reproduce(
         )
     run_id, _ = execute(plan, stored.overrides, f"{record.name}-again", {REPRODUCES: record.id}, bench)
     again = read_stored(stored.finder, stored.finder.find(run_id))
-    found = _compare(stored, again)
+    found = _compare(stored, kept, again)
     verdict = _verdict(found, tolerance)
     bench.store(plan.tracking).set_tag(run_id, REPRODUCED, verdict)
     return verdict != "different"
@@ -80,27 +82,16 @@ def _check_consistent(stored: Stored) -> None:
         )
 
 
-def _say_surroundings(stored: Stored, plan: Plan, bench: Workbench) -> None:
-    """Say, before anything is trained, what is not as it was: the code and the environment."""
-    rows = surrounding_differences(stored.environment(), bench.environment())
-    changed = stored.record.tags.get(CODE) != code_digest(plan.config)
-    if changed:
-        rows = [("lenet's code", "another", "this"), *rows]
-    if rows:
-        table = to_table([{"": what, "then": cut(then, 30), "now": cut(now, 30)} for what, then, now in rows], "table")
-        log.warning("not as it was when `%s` ran; bits may differ:\n\n%s", cut(stored.record.name, 40), table)
-    else:
-        log.info("environment and code are the same as when `%s` ran", cut(stored.record.name, 40))
+def _compare(first: Stored, kept: Mapping[str, Checkpoint | None], again: Stored) -> list[Difference]:
+    """Return every difference between two runs, those of metrics first; say what was compared.
 
-
-def _compare(first: Stored, again: Stored) -> list[Difference]:
-    """Return every difference between two runs, those of metrics first; say what was compared."""
+    `kept` are the checkpoints of the first.
+    """
     was, now = (run.finder.histories(run.record) for run in (first, again))
-    extended = f"{CHANGED}trainer.epochs" in first.record.tags
-    found = list(differences.of_metrics(was, now, extended))
+    found = list(differences.of_metrics(was, now, ends_only_last=RESUMED in first.record.tags))
     arrays = 0
-    for name in ("last", "best"):
-        pair = first.checkpoint(name), again.checkpoint(name)
+    for name, saved in kept.items():
+        pair = saved, again.checkpoint(name)
         if pair[0] and pair[1]:
             arrays += len(pair[0].arrays)
             found += differences.of_arrays(name, pair[0], pair[1])
@@ -120,7 +111,7 @@ def _verdict(found: Sequence[Difference], tolerance: float) -> str:
         log.info("identical, bit by bit")
         return "identical"
     largest = max(difference.distance for difference in found)
-    if largest <= tolerance:
+    if tolerance and largest <= tolerance:
         log.info("within the tolerance of %g: %d differ, the largest by %.2g", tolerance, len(found), largest)
         return "within tolerance"
     rows = [

@@ -28,12 +28,16 @@ def _main(arguments: Sequence[str]) -> int:
     from lenet.continuation import continuation
     from lenet.experiment import execute
     from lenet.stored import read_stored
+    from lenet.surroundings import say_surroundings
+    from lenet.workbench import Workbench
 
     record = finder.single(name)
     stored = read_stored(finder, record)
     tracking = {"uri": keys.get("tracking.uri"), "experiment": finder.experiment_of(record)}
     plan, earlier = continuation(stored, overrides, tracking, options.allow)
-    execute(plan, stored.overrides, earlier=earlier)
+    bench = Workbench()
+    say_surroundings(stored, plan, bench)
+    execute(plan, stored.overrides, bench=bench, earlier=earlier)
     return DONE
 
 

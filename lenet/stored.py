@@ -15,7 +15,7 @@ from lenet import checkpoint
 from lenet.checkpoint import Checkpoint
 from lenet.documents import read_json, read_yaml
 from lenet.errors import UserError
-from lenet.tracking.tags import CONFIGURATION
+from lenet.tracking.tags import CONFIGURATION, RESUMED
 
 if TYPE_CHECKING:
     from lenet.tracking.finding import Finder
@@ -29,6 +29,7 @@ CONFIG_FILE, OVERRIDES_FILE, ENVIRONMENT_FILE, LOG_FILE = (
 )
 PIECE = 5000
 """Characters of a tag that holds a piece of a configuration; MLflow takes 8,000, and counts bytes in some stores."""
+MOST_RESUMED = 1000
 MOST_TEXT = 16 << 20
 """The most bytes of an artifact that are read: of a log, that is; documents are held to less."""
 
@@ -56,11 +57,24 @@ class Stored:
         text = self.text(ENVIRONMENT_FILE)
         return {} if text is None else read_json(text, _source(self.record, ENVIRONMENT_FILE))
 
+    def environments(self) -> list[dict[str, Any]]:
+        """Return what the run ran on at its start and each time it was gone on with; raises as `environment` does."""
+        names = [f"resumed/{number}/{ENVIRONMENT_FILE}" for number in range(1, times_resumed(self.record) + 1)]
+        texts = {name: self.text(name) for name in names}
+        later = [read_json(text, _source(self.record, name)) for name, text in texts.items() if text is not None]
+        return [self.environment(), *later]
+
     def checkpoint(self, name: str) -> Checkpoint | None:
         """Return `last` or `best`, None where there is none; raises as `checkpoint.load` does."""
         with ExitStack() as stack:
             path = stack.enter_context(self.finder.artifact(self.record.id, f"checkpoints/{name}.npz"))
             return checkpoint.load(path) if path else None
+
+
+def times_resumed(record: "RunRecord") -> int:
+    """Return how often a run was gone on with, as its record says."""
+    told = record.tags.get(RESUMED, "")
+    return min(int(told), MOST_RESUMED) if told.isdecimal() and len(told) < 9 else 0
 
 
 def read_stored(finder: "Finder", record: "RunRecord") -> Stored:

@@ -1,10 +1,18 @@
 """What a run ran on beside what this process runs on: what differs, and what would have to be installed."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lenet.build import Plan
 from lenet.environment import PACKAGES
+from lenet.identity import CODE, code_digest
+from lenet.stored import Stored
+from lenet.tables import cut, to_table
+from lenet.workbench import Workbench
+
+log = logging.getLogger(__name__)
 
 VERSION = re.compile(r"[0-9][0-9A-Za-z.!+_-]{0,40}")
 """What a package's version can be; a recorded one is not trusted to be one."""
@@ -17,6 +25,20 @@ def differences(recorded: Environment, here: Environment) -> list[tuple[str, str
     """Return what differs, as (what, then, now), of all that can change bits or how a run comes out."""
     then, now = dict(_told(recorded)), dict(_told(here))
     return [(what, then.get(what, UNKNOWN), now[what]) for what in now if then.get(what, UNKNOWN) != now[what]]
+
+
+def say_surroundings(stored: Stored, plan: Plan, bench: Workbench) -> None:
+    """Say what of code and environment is not as it was when a recorded run ran, or was gone on with."""
+    here = bench.environment()
+    rows = [row for environment in stored.environments() for row in differences(environment, here)]
+    if stored.record.tags.get(CODE) != code_digest(plan.config):
+        rows.insert(0, ("lenet's code", "another", "this"))
+    name = cut(stored.record.name, 40)
+    if not rows:
+        log.info("environment and code are the same as when `%s` ran", name)
+        return
+    told = [{"": what, "then": cut(then, 30), "now": cut(now, 30)} for what, then, now in dict.fromkeys(rows)]
+    log.warning("not as it was when `%s` ran; bits may differ:\n\n%s", name, to_table(told, "table"))
 
 
 def requirements(recorded: Environment, here: Environment) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from lenet.errors import UserError
 
 OWN = "lenet"
-_PATH = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)+", re.ASCII)
+_PATH = re.compile(r"(?!__)[A-Za-z_]\w*(\.(?!__)[A-Za-z_]\w*)+", re.ASCII)
 _SPECIAL = re.compile(r"_[a-z]+_")
 """Keys that mean something to Hydra: `_target_`, `_partial_`, …."""
 
@@ -32,10 +32,19 @@ def trusted(path: str, key: str, kind: type, allowed: Collection[str]) -> Callab
             f"`{key}._target_` is {path[:200]!r}, which lenet does not define, and a stored run may name nothing else. "
             f"Accepted: a {kind.__name__} of lenet, or of a module that you allow: --allow MODULE."
         )
-    made = found if isinstance(found, type) else inspect.signature(found).return_annotation
+    made = found if isinstance(found, type) else _returned(found)
     if not isinstance(made, type) or not issubclass(made, kind) or found is kind or inspect.isabstract(found):
-        raise UserError(f"`{key}._target_` is {path!r}, which is no {kind.__name__}.")
+        what = "is no" if isinstance(found, type) else "does not say that it returns a"
+        raise UserError(f"`{key}._target_` is {path!r}, which {what} {kind.__name__}.")
     return found
+
+
+def _returned(function: FunctionType) -> Any:
+    """Return what a function says that it returns, None if it does not or what it says cannot be understood."""
+    try:
+        return inspect.signature(function, eval_str=True).return_annotation
+    except (NameError, SyntaxError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def check_plain(arguments: Mapping[str, Any], key: str) -> None:
@@ -63,10 +72,10 @@ def _find(path: str, allowed: Collection[str]) -> Any:
         return None
     try:
         module = importlib.import_module(home)
-    except ImportError as error:
-        if error.name and _is_trusted(error.name, allowed):
+    except Exception as error:  # importing the user's own module may raise anything
+        if isinstance(error, ImportError) and error.name and _is_trusted(error.name, allowed):
             return None  # there is no such module
-        raise UserError(f"`{path}` cannot be imported: {error}.") from error
+        raise UserError(f"`{path}` cannot be imported: {type(error).__name__}: {error}.") from error
     return vars(module).get(name)
 
 

@@ -89,6 +89,19 @@ def another_metric(workplace, folder):
     MlflowClient().log_metric(run_id, "test/accuracy", 1.0, step=2)
 
 
+def second_point(workplace, folder):
+    MlflowClient().log_metric(folder.parts[-2], "val/loss", -5.0, step=2)
+
+
+def minus_zero(workplace, folder):
+    path = folder / "checkpoints/last.npz"
+    saved = checkpoint.load(path)
+    arrays = {each: np.array(array) for each, array in saved.arrays.items()}
+    zero = next(name for name, array in arrays.items() if (array == 0).any())
+    arrays[zero][arrays[zero] == 0] *= -1
+    path.write_bytes(checkpoint.dumps(arrays, {k: v for k, v in saved.meta.items() if k != "format"}))
+
+
 def other_weight(workplace, folder, name="last", key="param/conv2/weight"):
     path = folder / f"checkpoints/{name}.npz"
     saved = checkpoint.load(path)
@@ -146,6 +159,8 @@ ALTERATIONS = {
     other_metric: "val/loss",
     missing_metric: "train/loss",
     another_metric: "test/accuracy",
+    second_point: "2 points",
+    minus_zero: "-0",
     other_weight: "last param/conv2/weight",
     other_best: "best velocity/linear3/bias",
     other_history: "last meta",

@@ -2,13 +2,15 @@
 
 import json
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
 import yaml
 from mlflow import MlflowClient
 
-from lenet import checkpoint, resume
+from lenet import checkpoint, reproduce, resume
+from lenet.errors import UserError
 from lenet.run import main
 from lenet.training.keeper import Keeper
 from tests.conftest import SMALL, artifacts, save_digits
@@ -209,6 +211,9 @@ def unchanged(before, after):
         ([], ["trainer.epoch=5"], "Did you mean `trainer.epochs`?"),
         ([], ["optimizer.lr=0.1"], "`optimizer.lr` is part of what the run is"),
         ([], ["trainer.epochs=4,5"], "not a single value"),
+        ([], ["backend=numpy"], "`backend` cannot be changed as a whole"),
+        ([], ["trainer.checkpoints=best"], "`trainer.checkpoints` is part of what the run is"),
+        (["experiment=lr_range_test"], ["trainer.epochs=9"], "is a range test"),
         ([], ["trainer.epochs=many"], "`trainer.epochs` is 'many'"),
         ([], ["+trainer.epochs=5"], "not a single value"),
         ([], ["trainer.epochs='"], "Cannot read"),
@@ -225,13 +230,150 @@ def test_what_cannot_be_is_said_and_changes_nothing(settings, asked, said, recor
     assert unchanged(before, records())
 
 
-def test_early_stopping_can_be_lifted(records):
+def test_early_stopping_can_be_lifted_and_the_run_reproduced(records):
     settings = ["trainer.early_stopping=2", "optimizer.lr=1e-6", "trainer.epochs=9"]
     assert train(*settings) == 0
-    ended = records()[0].data.params["trainer.epochs"]
-    assert ended == "9"
+    assert records()[0].data.tags["stopped_early"] == "true"
     assert resume.main(["last", "trainer.early_stopping=null"]) == 0
-    assert [p.step for p in MlflowClient().get_metric_history(records()[0].info.run_id, "lr")] == list(range(1, 10))
+    run = records()[0]
+    assert [p.step for p in MlflowClient().get_metric_history(run.info.run_id, "lr")] == list(range(1, 10))
+    assert "stopped_early" not in run.data.tags
+    assert reproduce.main(["last"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("every", "asked", "said"),
+    [
+        ("2steps", "trainer.epochs=1", "has begun 2 epochs, and trainer.epochs is 1"),
+        ("2steps", "trainer.early_stopping=1", "could have stopped it before"),
+        ("1000", "trainer.epochs=5", "has no checkpoint and goes on from its start"),
+        ("1000", "trainer.epochs=1", "trainer.epochs stays 3"),
+    ],
+)
+def test_what_was_done_of_an_interrupted_run_is_not_undone(every, asked, said, records, capsys, stop_at):
+    stop_at(8)
+    with pytest.raises(Stopped):
+        train(f"trainer.checkpoint_every={every}")
+    before = records()
+    capsys.readouterr()
+    assert resume.main(["last", asked]) == 2
+    assert said in capsys.readouterr().err
+    assert unchanged(before, records())
+
+
+@pytest.mark.parametrize("more", [[], ["trainer.epochs=4"]])
+def test_an_interrupted_run_may_become_longer(more, client, records, stop_at):
+    assert train(*more) == 0
+    stop_at(8)
+    with pytest.raises(Stopped):
+        train("trainer.checkpoint_every=2steps")
+    assert resume.main(["last", *more, "trainer.checkpoint_every=10s"]) == 0
+    again, whole = records()
+    again.data.tags["lenet.config"] = whole.data.tags["lenet.config"]
+    assert_same(client, again, whole)
+
+
+def test_a_run_that_was_killed_before_its_parameters_gets_them(records, client, monkeypatch):
+    import lenet.experiment
+    from lenet.tracking.run import Run
+
+    def stopped(*arguments):
+        raise Stopped
+
+    assert train() == 0
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(Run, "log_params", lambda self, params: None)
+        patch.setattr(lenet.experiment, "describe", stopped)
+        train()
+    assert records()[0].data.params == {}
+    assert resume.main(["last"]) == 0
+    again, whole = records()
+    assert again.data.params == whole.data.params
+    assert_same(client, again, whole)
+    assert reproduce.main([again.info.run_id]) == 0
+
+
+def test_other_code_is_said_and_remembered(records, capsys, monkeypatch, stop_at):
+    stop_at(8)
+    with pytest.raises(Stopped):
+        train("trainer.checkpoint_every=2steps")
+    client = MlflowClient()
+    client.set_tag(records()[0].info.run_id, "lenet.code", "0")
+    capsys.readouterr()
+    assert resume.main(["last"]) == 0
+    assert "lenet's code" in capsys.readouterr().out
+    assert records()[0].data.tags["lenet.code"] == "several"
+    assert reproduce.main(["last"]) == 0
+    assert "lenet's code" in capsys.readouterr().out
+
+
+def test_a_link_out_of_the_artifacts_is_not_followed(workplace, records, capsys, stop_at):
+    stop_at(8)
+    with pytest.raises(Stopped):
+        train("trainer.checkpoint_every=2steps")
+    outside = workplace / "outside"
+    (artifacts(records()[0]) / "checkpoints").rename(outside)
+    (artifacts(records()[0]) / "checkpoints").symlink_to(outside)
+    before = {path.name: path.read_bytes() for path in outside.iterdir()}
+    assert resume.main(["last"]) == 1
+    assert "leads out of the run's artifacts" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == before
+
+
+def test_artifacts_are_written_to_no_place_that_a_store_makes_up(workplace, records, capsys, stop_at):
+    stop_at(8)
+    with pytest.raises(Stopped):
+        train("trainer.checkpoint_every=2steps")
+    place = workplace / "mine"
+    shutil.copytree(artifacts(records()[0]), place)
+    (place / ".notes.0123abcd").touch()
+    with sqlite3.connect(workplace / "mlflow.db") as connection:
+        connection.execute("UPDATE runs SET artifact_uri = ?", (str(place),))
+    connection.close()
+    assert resume.main(["last"]) == 2
+    assert "no folder of this run" in capsys.readouterr().err
+    assert (place / ".notes.0123abcd").exists()
+
+
+def test_nothing_in_a_store_steers_the_terminal(workplace, records, capsys):
+    assert train() == 0
+    run_id = records()[0].info.run_id
+    client = MlflowClient()
+    client.update_run(run_id, name="evil\x1b]0;x\x07\x1b[31mred")
+    config = artifacts(records()[0]) / "config/config.yaml"
+    for command in (lambda: resume.main([run_id]), lambda: resume.main([run_id, "trainer.epochs=4"])):
+        command()
+        assert "\x1b" not in "".join(capsys.readouterr())
+    config.write_text(config.read_text().replace("seed: 0", '"se\\ed": 0'))
+    assert reproduce.main([run_id]) == 2
+    output = "".join(capsys.readouterr())
+    assert "\x1b" not in output
+    assert "Unknown key `se?d`" in output
+
+
+def test_a_step_that_no_epoch_has_is_refused_at_once(records, capsys, stop_at):
+    stop_at(8, saving=True)
+    with pytest.raises(Stopped):
+        train()
+    altered(artifacts(records()[0]) / "checkpoints/last.npz", lambda a, m: m.update(step=10**12))
+    assert resume.main(["last", "trainer.epochs=4"]) == 2
+    assert "where an epoch has 6 steps" in capsys.readouterr().err
+
+
+def test_more_threads_than_there_is_work_are_not_started(records, stop_at):
+    assert train("backend.threads=100000") == 0
+
+
+def test_a_job_is_left_to_its_sweep_while_that_lives(workplace, records, capsys):
+    from lenet.tracking.store import Store
+
+    store = Store(f"sqlite:///{workplace / 'mlflow.db'}", "lenet")
+    parent = store.start_run("sweep", kind="sweep")
+    job = store.start_run("job", parent=parent.id)
+    job.close("KILLED")
+    finder_record = store.children(parent.id)[0]
+    with pytest.raises(UserError, match="left to it"):
+        store.reopen(finder_record)
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["trainer.epochs=4"]])

@@ -10,7 +10,7 @@ from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from lenet.tracking.failures import translated
-from lenet.tracking.run import local_folder
+from lenet.tracking.run import local_folder, within
 from lenet.tracking.store import PAGE
 
 
@@ -23,7 +23,7 @@ def opened(client: MlflowClient, run_id: str, name: str) -> Iterator[Path | None
     with translated():
         folder = local_folder(str(client.get_run(run_id).info.artifact_uri))
     if folder:
-        path = folder / name
+        path = within(folder, name)
         yield path if path.is_file() else None
         return
     with tempfile.TemporaryDirectory() as place:

@@ -28,8 +28,12 @@ class UnreachableError(TrackingError):
     """The store did not answer, or could not do now what was asked; it may later."""
 
 
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
-"""For a store that has answered before."""
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+"""For a store that has answered before; and it need not show how far each file is."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Finding runs in a store that exists, by what a user calls them. Nothing is made and nothing changed."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from lenet.tracking.store import (
     each_run,
     infinite,
 )
+from lenet.tracking.tags import REPRODUCES
 
 BEST = "best_run"
 """The tag of a sweep's run that holds the id of its best child."""
@@ -55,8 +56,8 @@ class Finder:
     def find(self, text: str) -> RunRecord:
         """Return the run that `text` means: an id, the unique beginning of one, a name, `last`, or `best:SWEEP`.
 
-        `last` is what was started last, where a sweep counts as one. A name that several runs have, a beginning that
-        several ids have, and what is not there raise `UserError`.
+        `last` is what was started last, where a sweep counts as one and a repetition of another run does not. A name
+        that several runs have, a beginning that several ids have, and what is not there raise `UserError`.
         """
         if text == "last":
             return self._last()
@@ -124,11 +125,12 @@ class Finder:
         """Give the file of a run's artifact, or None, as `artifacts.opened` does."""
         return artifacts.opened(self._client, run_id, name)
 
-    def histories(self, run: RunRecord) -> dict[str, list[tuple[int, float]]]:
-        """Return all points of a run's metrics, as (step, value) in the order of the steps, by the metric's name."""
+    def histories(self, run: RunRecord, metrics: Collection[str] | None = None) -> dict[str, list[tuple[int, float]]]:
+        """Return all points of a run's metrics, or of those named that it has, as (step, value) in order, by name."""
         with translated():
-            points = {metric: self._client.get_metric_history(run.id, metric) for metric in run.metrics}
-        return {metric: sorted((p.step, infinite(p.value)) for p in found) for metric, found in points.items()}
+            names = [name for name in run.metrics if metrics is None or name in metrics]
+            points = {name: self._client.get_metric_history(run.id, name) for name in names}
+        return {name: sorted((p.step, infinite(p.value)) for p in found) for name, found in points.items()}
 
     def artifact_sizes(self, run_id: str) -> dict[str, int] | None:
         """Return the bytes of each artifact of a run by its path, as `artifacts.sizes` does."""
@@ -149,7 +151,7 @@ class Finder:
     def _last(self) -> RunRecord:
         # MLflow's filters cannot ask for the lack of a tag.
         for run in each_run(self._client, list(self.experiments().values()), "", NEWEST_FIRST):
-            if PARENT not in run.tags:
+            if PARENT not in run.tags and REPRODUCES not in run.tags:
                 return run
         raise UserError(f"`last`: there is no run yet in {mask(self.uri)}.")
 

@@ -133,10 +133,11 @@ class Run:
         self._check_open()
         path = inside(name)
         if self._artifacts:
+            target = within(self._artifacts, str(path))
             try:
-                write_atomically(self._artifacts / path, data)
+                write_atomically(target, data)
             except OSError as error:
-                raise TrackingError(f"{self._artifacts / path} cannot be written: {error.strerror}") from error
+                raise TrackingError(f"{target} cannot be written: {error.strerror}") from error
         else:
             self._delivery.send(operations.artifact(str(path)), data)
 
@@ -167,6 +168,14 @@ class Run:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError(f"run {self.id} is closed: nothing more can be written")
+
+
+def within(folder: Path, name: str) -> Path:
+    """Return where an artifact lies in a run's folder; raise TrackingError where a link leads out of it."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise TrackingError(f"{path} leads out of the run's artifacts, to {path.resolve()}")
+    return path
 
 
 def as_text(value: object, limit: int) -> str:

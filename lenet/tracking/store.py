@@ -119,6 +119,14 @@ class Store:
                     raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
             if any(current.tags.get(key) != record.tags.get(key) for key in process.KEYS):
                 raise UserError(f"`{record.name}` ({record.id}) was taken up by another process in the meantime.")
+            if (parent := run.data.tags.get(PARENT)) and self._lives(parent):
+                raise UserError(
+                    f"`{record.name}` is a job of a sweep that is still running ({parent}), and left to it."
+                )
+            folder = local_folder(run.info.artifact_uri)
+            if folder and folder.resolve().parts[-2:] != (record.id, "artifacts"):
+                # What a store says is not trusted to be a place to write to.
+                raise UserError(f"`{record.name}`: its artifacts lie in {folder}, which is no folder of this run.")
             if run.info.experiment_id != self.experiment_id:
                 name = self._client.get_experiment(run.info.experiment_id).name
                 raise UserError(f"`{record.name}` is a run of the experiment {name}: add tracking.experiment={name}.")
@@ -132,7 +140,7 @@ class Store:
             if ERROR in run.data.tags:
                 self._client.delete_tag(record.id, ERROR)
             self._client.update_run(record.id, status=RUNNING)
-        if folder := local_folder(run.info.artifact_uri):
+        if folder:
             remove_unfinished(folder)
         return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri, recorded=recorded, store=self.uri)
 

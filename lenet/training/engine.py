@@ -67,10 +67,11 @@ class Engine:
         self._replica = network.replica()
         self._loss = CrossEntropyLoss(backend)
         self._workspace = Workspace(backend)
+        self._workers = min(backend.threads, LANES)  # more would have nothing to do
 
     def __enter__(self) -> Self:
         self._blas = self.backend.limit_blas()
-        self._crew = Crew(self.backend.threads, self._work)
+        self._crew = Crew(self._workers, self._work)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -117,7 +118,7 @@ class Engine:
         table, size = self._by_number[number], self.backend.sub_batch or batch
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is seen by its loss
             for part, start in enumerate(range(0, batch, size)):
-                if part % LANES % self.backend.threads != member:
+                if part % LANES % self._workers != member:
                     continue
                 piece = slice(start, min(start + size, batch))
                 if kind == TRAIN:
