@@ -134,6 +134,7 @@ def _train(
         metrics["best/val_accuracy"] = keeper.best_accuracy
         summary += f"  best val acc {keeper.best_accuracy:.4f} (epoch {keeper.best_epoch})"
     run.log_metrics(metrics, step=len(records))
+    keeper.finish()
     seconds = time.perf_counter() - started
     if plan.sweep.parent:
         best = f"val acc {keeper.best_accuracy:.4f}  " if keeper.best_epoch is not None else ""

@@ -58,7 +58,7 @@ ORDER = [
     {"clusters"},
     {"sweep"},
     {"command", "arguments"},
-    {"run", "compare", "disk", "resume", "reproduce"},
+    {"run", "compare", "disk", "resume", "reproduce", "deliver"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}

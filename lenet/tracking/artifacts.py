@@ -9,7 +9,8 @@ from pathlib import Path
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
-from lenet.tracking.run import local_folder, translated
+from lenet.tracking.failures import translated
+from lenet.tracking.sender import local_folder
 from lenet.tracking.store import PAGE
 
 

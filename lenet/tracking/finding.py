@@ -15,8 +15,8 @@ from lenet.errors import UserError, did_you_mean
 from lenet.tables import cut
 from lenet.tracking import artifacts
 from lenet.tracking.address import mask
+from lenet.tracking.failures import reason, translated
 from lenet.tracking.opening import reach_store
-from lenet.tracking.run import reason, translated
 from lenet.tracking.store import (
     KIND,
     NEWEST_FIRST,

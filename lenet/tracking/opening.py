@@ -17,12 +17,9 @@ from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.tracking.address import SERVERS, mask, sqlite_path
+from lenet.tracking.failures import CONTACT, CONTACT_SECONDS, defaults, reason
 from lenet.tracking.forks import leave_connections_to_the_parent
-from lenet.tracking.run import defaults, reason
 
-# MLflow itself tries for minutes where nothing answers: 7 times a server, 10 times a database.
-CONTACT_SECONDS = 5
-CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(CONTACT_SECONDS)}
 TURN_SECONDS = 120.0
 
 

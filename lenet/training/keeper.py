@@ -1,13 +1,17 @@
 """What is kept of a training: the last state, the best one, and when to stop waiting for a better."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lenet import checkpoint
+from lenet.errors import Failure
 from lenet.training.settings import TrainerSettings
 from lenet.training.state import Arrays, capture
 from lenet.training.trainer import Record, Trainer
+
+log = logging.getLogger(__name__)
 
 
 class Keeper:
@@ -15,7 +19,8 @@ class Keeper:
 
     What a trainer that goes on from a checkpoint has in its history is taken to be written. The best state is that of
     the highest `val/accuracy`, the earliest on a tie. It is remembered at once, and written when a checkpoint is due,
-    so that short epochs are not slowed by the disk.
+    so that short epochs are not slowed by the disk. A checkpoint that cannot be written (`publish` raises `Failure`)
+    ends no training: the next is tried, and `finish` tells what is missing in the end.
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class Keeper:
         self.best_accuracy, self.best_epoch = best_of(trainer.progress.history)
         self._best: tuple[Arrays, dict[str, Any]] | None = None
         self._saved_at = self._now()
+        self._fault: Failure | None = None
 
     @property
     def has_waited(self) -> bool:
@@ -55,14 +61,30 @@ class Keeper:
     def save(self) -> None:
         """Write the best state so far, if it is not yet written, and the state of this moment as `last.npz`.
 
-        In this order: whatever befalls the process, `last.npz` knows of no best state that is not there.
+        In this order: whatever befalls the process, `last.npz` knows of no best state that is not there. What cannot be
+        written is said once.
         """
+        try:
+            self._publish()
+            self._fault = None
+        except Failure as error:
+            if not self._fault:
+                log.warning("%s; training goes on, and the next checkpoint is tried", error)
+            self._fault = error
+        self._saved_at = self._now()
+
+    def finish(self) -> None:
+        """Write once more what could not be written last; raise `Failure` where it still cannot."""
+        if self._fault:
+            self._publish()
+            self._fault = None
+
+    def _publish(self) -> None:
         if self._best:
             self.publish(checkpoint.dumps(*self._best), "checkpoints/best.npz")
             self._best = None
         if self.settings.keeps_last:
             self.publish(checkpoint.dumps(*self._state()), "checkpoints/last.npz")
-        self._saved_at = self._now()
 
     def _is_due(self) -> bool:
         now, saved = self._now(), self._saved_at

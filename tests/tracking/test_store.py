@@ -7,7 +7,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from lenet.tracking.run import TrackingError
+from lenet.tracking.failures import TrackingError
 from lenet.tracking.store import Store
 from tests.tracking.helpers import artifacts
 
