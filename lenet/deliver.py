@@ -71,12 +71,11 @@ def _deliver(folders: Sequence[Path], given: str | None, passing: bool) -> None:
     for folder in folders:
         try:
             log.info("delivered %s", deliver_folder(client, uri, folder, elsewhere=given is not None))
-        except StillWritten as fault:
-            if not passing:
-                raise
-            log.info("%s", fault)
         except (UserError, Failure) as fault:
-            faults.append(fault)
+            if passing and isinstance(fault, StillWritten):
+                log.info("%s", fault)
+            else:
+                faults.append(fault)
     if faults:
         wrong = any(isinstance(fault, UserError) for fault in faults)
         raise (UserError if wrong else Failure)("\n".join(map(str, faults)))

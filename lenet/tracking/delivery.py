@@ -174,8 +174,9 @@ class Delivery:
             raise TrackingError(f"what was kept at {self._place} cannot be read: {reason(error)}") from None
         if self._journal:
             self._journal.discard()
+        if self._warned:
+            log.info("%s: the store answers again, and has all that was kept", self._name)
         self._journal, self._warned, self._wait = None, False, FIRST_WAIT
-        log.info("%s: the store answers again, and has all that was kept", self._name)
         return True
 
     def _fail(self, error: StoreAway) -> None:

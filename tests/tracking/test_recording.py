@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.tracking import MlflowClient
 
-from lenet.tracking import run
-from lenet.tracking.run import Run, TrackingError
+from lenet.tracking.failures import TrackingError
+from lenet.tracking.run import Run
+from lenet.tracking.sender import local_folder
 from lenet.tracking.store import Store
 from tests.tracking.helpers import artifacts, calls
 
@@ -53,19 +54,19 @@ class TestMetrics:
         run.close("FINISHED")
         assert len(sent) == 3
 
-    def test_what_could_not_be_sent_is_sent_again_and_kept_once(
+    def test_what_was_refused_is_sent_again_and_kept_once(
         self, store: Store, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         original = MlflowClient.log_batch
 
-        def taken_but_not_confirmed(self: MlflowClient, *arguments: Any, **keywords: Any) -> None:
+        def taken_but_refused(self: MlflowClient, *arguments: Any, **keywords: Any) -> None:
             original(self, *arguments, **keywords)
-            raise MlflowException("connection to http://user:secret@host lost")
+            raise MlflowException("http://user:secret@host is wrong", INVALID_PARAMETER_VALUE)
 
         run = store.start_run("a")
         run.log_metrics({"m": 1.0}, 1)
-        monkeypatch.setattr(MlflowClient, "log_batch", taken_but_not_confirmed)
-        with pytest.raises(TrackingError, match=r"http://\*\*\*@host lost"):
+        monkeypatch.setattr(MlflowClient, "log_batch", taken_but_refused)
+        with pytest.raises(TrackingError, match=r"http://\*\*\*@host is wrong"):
             run.flush()
         monkeypatch.setattr(MlflowClient, "log_batch", original)
         run.log_metrics({"m": 2.0}, 2)
@@ -134,7 +135,7 @@ class TestArtifacts:
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
-            with pytest.raises(OSError, match="No space"):
+            with pytest.raises(TrackingError, match=r"last\.npz cannot be written \(.*No space.*undelivered"):
                 run.log_bytes(b"new", "last.npz")
         root = artifacts(client, run)
         assert os.listdir(root) == ["last.npz"]
@@ -161,9 +162,9 @@ class TestArtifacts:
         run.close("FINISHED")
 
     def test_an_address_of_alocal_folder_is_understood(self) -> None:
-        assert run.local_folder("/a b/c") == run.local_folder("/a%20b/c") == Path("/a b/c")
-        assert run.local_folder("file:///a%20b/c") == Path("/a b/c")
-        assert run.local_folder("s3://bucket/c") is None
+        assert local_folder("/a b/c") == local_folder("/a%20b/c") == Path("/a b/c")
+        assert local_folder("file:///a%20b/c") == Path("/a b/c")
+        assert local_folder("s3://bucket/c") is None
 
 
 class TestClose:
@@ -210,7 +211,7 @@ class TestClose:
         self, store: Store, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def lost(*_: Any, **__: Any) -> None:
-            raise MlflowException("lost")
+            raise MlflowException("lost", INVALID_PARAMETER_VALUE)
 
         run = store.start_run("a")
         run.log_metrics({"m": 1.0}, 1)

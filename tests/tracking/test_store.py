@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.tracking import MlflowClient
 
 from lenet.tracking.failures import TrackingError
@@ -125,9 +125,9 @@ def test_a_data_set_that_cannot_be_recorded_is_not_tried_again(store: Store, mon
 
     def fails(*arguments: Any, **options: Any) -> None:
         tries.append(arguments)
-        raise MlflowException("disk full")
+        raise MlflowException("too long", INVALID_PARAMETER_VALUE)
 
     monkeypatch.setattr(MlflowClient, "log_inputs", fails)
-    with pytest.raises(TrackingError, match="disk full"):
+    with pytest.raises(TrackingError, match="too long"):
         store.start_run("run").log_dataset("digits", "0", "file:///digits.npz")
     assert len(tries) == 1
