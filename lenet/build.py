@@ -6,6 +6,7 @@ anything is done. What is wrong ends in one `UserError` that names the key, what
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -49,11 +50,16 @@ class SweepSettings:
 
 
 class NetworkSettings:
-    """A network before its shapes are known. All but `layers` and `initializer` serve the layers by interpolation."""
+    """A network before its shapes are known. All but `layers` and `initializer` serve the layers by interpolation.
+
+    `allowed` is as `build` takes it, and by position alone, so that no configuration can say it.
+    """
 
     @validated
     def __init__(
         self,
+        allowed: Collection[str] | None,
+        /,
         layers: Annotated[list[dict[str, Any]], Field(min_length=1)],
         initializer: Initializer = "he_normal",
         activation: Literal["relu", "tanh", "sigmoid", "scaled_tanh"] | None = None,
@@ -61,6 +67,7 @@ class NetworkSettings:
         **interpolated: Any,
     ) -> None:
         self.specifications = layers
+        self.allowed = allowed
         self.initializer = initializer
         self.layers(classes=2)  # names, types and ranges of every layer are checked here
 
@@ -70,7 +77,7 @@ class NetworkSettings:
         for index, specification in enumerate(self.specifications):
             arguments = {key: classes if value == "classes" else value for key, value in specification.items()}
             name = str(arguments.pop("name", ""))  # any layer can be named, whatever its constructor takes
-            layers.append(make(arguments, f"network.layers[{index}]", Layer))
+            layers.append(make(arguments, f"network.layers[{index}]", Layer, self.allowed))
             layers[-1].name = name
         return layers
 
@@ -97,7 +104,11 @@ class Plan:
 
 
 def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> Plan:
-    """Return the plan of a run from a composed, resolved configuration; raise `UserError` if any of it is wrong."""
+    """Return the plan of a run from a composed, resolved configuration; raise `UserError` if any of it is wrong.
+
+    With `allowed`, the configuration comes from a store, and may name classes of lenet's own modules and of those
+    allowed alone. Without, it is the user's own, and may name any.
+    """
     for key in config:
         if key not in KEYS:
             raise UserError(f"Unknown key `{key}`.{did_you_mean(key, KEYS)} Accepted at the top: {', '.join(KEYS)}.")
@@ -106,10 +117,10 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
             raise UserError(f"`{key}` is missing from the configuration; `--help` lists what it may be.")
     return Plan(
         seed=call(_seed, {"seed": config["seed"]}, ""),
-        network=call(NetworkSettings, config["network"], "network"),
-        optimizer=make(config["optimizer"], "optimizer", Optimizer),
-        schedule=make(config["schedule"], "schedule", Schedule),
-        data=make(config["data"], "data", DataSource),
+        network=call(partial(NetworkSettings, allowed), config["network"], "network"),
+        optimizer=make(config["optimizer"], "optimizer", Optimizer, allowed),
+        schedule=make(config["schedule"], "schedule", Schedule, allowed),
+        data=make(config["data"], "data", DataSource, allowed),
         trainer=call(TrainerSettings, config["trainer"], "trainer"),
         backend=call(BackendSettings, config["backend"], "backend"),
         tracking=call(TrackingSettings, config["tracking"], "tracking"),

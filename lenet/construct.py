@@ -3,26 +3,35 @@
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from hydra.utils import get_object
 from pydantic import ValidationError
 
 from lenet.errors import UserError, did_you_mean
+from lenet.trust import check_plain, trusted
 
 Part = TypeVar("Part")
 VAR_KEYWORD = inspect.Parameter.VAR_KEYWORD
 
 
-def make(node: Any, key: str, kind: type[Part]) -> Part:
-    """Return the object that `node`, a mapping with `_target_` and arguments, describes; it must be a `kind`."""
+def make(node: Any, key: str, kind: type[Part], allowed: Collection[str] | None = None) -> Part:
+    """Return the object that `node`, a mapping with `_target_` and arguments, describes; it must be a `kind`.
+
+    With `allowed`, the node is not trusted: only classes of lenet's own modules and of those allowed are made.
+    """
     if not isinstance(node, Mapping) or not isinstance(node.get("_target_"), str):
         raise UserError(
             f"`{key}` is {node!r}; it needs a mapping with `_target_`, the import path of a {kind.__name__}."
         )
-    target = _resolve(node["_target_"], key, kind)
-    part = call(target, {name: value for name, value in node.items() if name != "_target_"}, key)
+    arguments = {name: value for name, value in node.items() if name != "_target_"}
+    if allowed is None:
+        target = _resolve(node["_target_"], key, kind)
+    else:
+        check_plain(arguments, key)
+        target = trusted(node["_target_"], key, kind, allowed)
+    part = call(target, arguments, key)
     if not isinstance(part, kind):
         raise UserError(f"`{key}._target_` is {node['_target_']!r}, which makes no {kind.__name__} but {part!r}.")
     return part

@@ -122,7 +122,7 @@ def _train(
     finally:
         bar.close()
         with shielded():
-            keeper.save()
+            keeper.try_to_save()
     if trainer.diverged:
         log.warning("%sdiverged in epoch %d; the last finite weights are kept", label, len(records))
         run.set_tag("diverged", "true")

@@ -30,7 +30,7 @@ CONFIG_FILE, OVERRIDES_FILE, ENVIRONMENT_FILE, LOG_FILE = (
 PIECE = 5000
 """Characters of a tag that holds a piece of a configuration; MLflow takes 8,000, and counts bytes in some stores."""
 MOST_TEXT = 16 << 20
-"""The most bytes of a text that are read."""
+"""The most bytes of an artifact that are read: of a log, that is; documents are held to less."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _from_tags(record: "RunRecord") -> tuple[Any, Any]:
             f"run `{record.name}` ({record.id}) has no {CONFIG_FILE}: it was not made by lenet, or its artifacts are "
             "not where the store says."
         )
-    told = read_json("".join(pieces), _source(record, "tags"))
+    told = read_json("".join(pieces), _source(record, "tags"), resolved=True)
     return told.get("config"), told.get("overrides")
 
 

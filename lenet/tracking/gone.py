@@ -4,7 +4,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-from lenet.tracking.process import HOST, PID, START, process_start
+from lenet.tracking.process import HOST, PID, lives
 from lenet.tracking.tags import HEARTBEAT
 
 RUNNING = "RUNNING"
@@ -24,7 +24,7 @@ def has_gone(status: str, tags: Mapping[str, str], start: float) -> bool:
         return False
     if tags.get(HOST) != socket.gethostname():
         return time.time() - last_sign(tags, start) > SILENT_SECONDS
-    return process_start(int(tags[PID])) != tags.get(START)
+    return not lives(tags)
 
 
 def last_sign(tags: Mapping[str, str], start: float) -> float:

@@ -13,11 +13,10 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lenet.documents import read_json
 from lenet.errors import UserError
 from lenet.files import write_atomically
 from lenet.tracking import process
@@ -54,6 +53,11 @@ class Header(BaseModel):
         me = process.identity()
         pid, start = int(me[process.PID]), me[process.START]
         return cls(run_id=run_id, name=name, uri=uri, host=me[process.HOST], pid=pid, start=start)
+
+    @property
+    def writer(self) -> dict[str, str]:
+        """Which process writes or wrote it, as `process.identity` tells it."""
+        return {process.HOST: self.host, process.PID: str(self.pid), process.START: self.start}
 
 
 class Journal:
@@ -94,7 +98,7 @@ class Journal:
         with open(file, "rb") as stream:
             line = stream.readline(MOST_LINE)
         try:
-            return cls(folder, Header.model_validate(read_json(_text(line), f"{file}, line 1,")), len(line))
+            return cls(folder, Header.model_validate(_value(line, f"{file}, line 1,")), len(line))
         except ValidationError as error:
             raise UserError(f"{file}, line 1, is not the header of a journal: {_first(error)}.") from None
 
@@ -134,7 +138,7 @@ class Journal:
             while (line := stream.readline(MOST_LINE)).endswith(b"\n"):
                 where = f"{self.folder / FILE}, byte {stream.tell() - len(line):,},"
                 try:
-                    yield OPERATION.validate_python(read_json(_text(line), where)), stream.tell()
+                    yield OPERATION.validate_python(_value(line, where)), stream.tell()
                 except ValidationError as error:
                     raise UserError(f"{where} is not what a run records: {_first(error)}.") from None
             if len(line) == MOST_LINE:
@@ -169,7 +173,7 @@ class Journal:
     def is_being_written(self) -> bool:
         """Say whether its process lives, so far as is known: one of another host is taken by its last word."""
         if self.header.host == socket.gethostname():
-            return process.process_start(self.header.pid) == self.header.start
+            return process.lives(self.header.writer)
         return time.time() - (self.folder / FILE).stat().st_mtime < SILENT_SECONDS
 
     def discard(self) -> None:
@@ -190,8 +194,11 @@ def _line(content: BaseModel) -> bytes:
     return json.dumps(content.model_dump()).encode() + b"\n"
 
 
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", errors="replace")
+def _value(line: bytes, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where} is no JSON: {error}.") from None
 
 
 def _mode(path: Path) -> int:

@@ -2,17 +2,24 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
-HOST, PID, START = "lenet.host", "lenet.pid", "lenet.process_start"
+KEYS = HOST, PID, START = "lenet.host", "lenet.pid", "lenet.process_start"
 
 
 def identity() -> dict[str, str]:
     """Return the tags `lenet.host`, `lenet.pid` and `lenet.process_start` of this process."""
     pid = os.getpid()
     return {HOST: socket.gethostname(), PID: str(pid), START: process_start(pid) or ""}
+
+
+def lives(identity: Mapping[str, str]) -> bool:
+    """Say whether the process of this host lives that `identity` once returned this for."""
+    pid = identity.get(PID, "")
+    return pid.isdigit() and process_start(int(pid)) == identity.get(START)
 
 
 def process_start(pid: int) -> str | None:

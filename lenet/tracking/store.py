@@ -127,7 +127,7 @@ class Store:
                 if other.status == RUNNING:
                     where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
                     raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
-            if any(current.tags.get(key) != record.tags.get(key) for key in (process.HOST, process.PID, process.START)):
+            if any(current.tags.get(key) != record.tags.get(key) for key in process.KEYS):
                 raise UserError(f"`{record.name}` ({record.id}) was taken up by another process in the meantime.")
             if run.info.experiment_id != self.experiment_id:
                 name = self._client.get_experiment(run.info.experiment_id).name

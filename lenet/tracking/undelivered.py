@@ -7,7 +7,6 @@ from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.files import remove_unfinished
-from lenet.tracking import process
 from lenet.tracking.address import mask
 from lenet.tracking.delivery import deliver
 from lenet.tracking.failures import defaults, translated
@@ -52,8 +51,7 @@ def deliver_folder(client: MlflowClient, uri: str, folder: Path, elsewhere: bool
         tags = run.data.tags
         if run.info.lifecycle_stage != "active":
             raise UserError(f"`{header.name}` ({header.run_id}) was deleted: remove {folder}, or restore the run.")
-        writer = {process.HOST: header.host, process.PID: str(header.pid), process.START: header.start}
-        if any(tags.get(key) != value for key, value in writer.items()):
+        if any(tags.get(key) != value for key, value in header.writer.items()):
             raise UserError(
                 f"`{header.name}` ({header.run_id}) was taken up by another process since {folder} was written, or is "
                 "another run: what it holds would not fit. Remove it."

@@ -37,7 +37,7 @@ class Keeper:
         self.best_accuracy, self.best_epoch = best_of(trainer.progress.history)
         self._best: tuple[Arrays, dict[str, Any]] | None = None
         self._saved_at = self._now()
-        self._fault: Failure | None = None
+        self._fails = False
 
     @property
     def has_waited(self) -> bool:
@@ -47,7 +47,7 @@ class Keeper:
     def on_step(self) -> None:
         """Write checkpoints between two steps, if they are due."""
         if self._is_due():
-            self.save()
+            self.try_to_save()
 
     def after_epoch(self) -> None:
         """Take note of an epoch, and write checkpoints if they are due."""
@@ -56,35 +56,34 @@ class Keeper:
             self.best_accuracy, self.best_epoch = progress.history[-1]["val/accuracy"], progress.epoch
             self._best = self._state() if self.settings.keeps_best else None
         if self._is_due():
-            self.save()
+            self.try_to_save()
 
     def save(self) -> None:
         """Write the best state so far, if it is not yet written, and the state of this moment as `last.npz`.
 
-        In this order: whatever befalls the process, `last.npz` knows of no best state that is not there. What cannot be
-        written is said once.
+        In this order: whatever befalls the process, `last.npz` knows of no best state that is not there. Raises what
+        `publish` raises, with nothing lost: what could not be written is written the next time.
         """
-        try:
-            self._publish()
-            self._fault = None
-        except Failure as error:
-            if not self._fault:
-                log.warning("%s; training goes on, and the next checkpoint is tried", error)
-            self._fault = error
-        self._saved_at = self._now()
-
-    def finish(self) -> None:
-        """Write once more what could not be written last; raise `Failure` where it still cannot."""
-        if self._fault:
-            self._publish()
-            self._fault = None
-
-    def _publish(self) -> None:
         if self._best:
             self.publish(checkpoint.dumps(*self._best), "checkpoints/best.npz")
             self._best = None
         if self.settings.keeps_last:
             self.publish(checkpoint.dumps(*self._state()), "checkpoints/last.npz")
+        self._saved_at, self._fails = self._now(), False
+
+    def try_to_save(self) -> None:
+        """Save; where that fails, as on a disk that is full for now, say so once and leave it to the next time."""
+        try:
+            self.save()
+        except Failure as failure:
+            if not self._fails:
+                log.warning("no checkpoint was written: %s. Training goes on, and it is tried again", failure)
+            self._saved_at, self._fails = self._now(), True
+
+    def finish(self) -> None:
+        """Write what could not be written when it was tried last; raise what `publish` raises where it still cannot."""
+        if self._fails:
+            self.save()
 
     def _is_due(self) -> bool:
         now, saved = self._now(), self._saved_at

@@ -21,6 +21,8 @@ from tests.sameness import points
 pytestmark = pytest.mark.slow
 
 EPOCHS = 80
+LONG = 500
+"""Epochs of a run that outlasts the start of a server, and half a minute; a loaded machine slows both."""
 RUN = (*SMALL, f"trainer.epochs={EPOCHS}", "trainer.checkpoint_every=0.2s", "seed=3")
 HOME = Path(__file__).parents[2]
 
@@ -47,7 +49,7 @@ def command(*words):
 
 
 def done(process):
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=900)
     assert "Traceback" not in output + errors
     return process.returncode, output, errors
 
@@ -105,7 +107,7 @@ def assert_undisturbed(server, interval):
 
 def test_a_server_that_is_killed_and_comes_back_while_the_run_goes_on(server, report):
     begun = time.time()
-    process = started(f"tracking.uri={server.uri}", "trainer.epochs=400")
+    process = started(f"tracking.uri={server.uri}", f"trainer.epochs={LONG}")
     server.kill()
     await_(journal.journals, "nothing was kept")
     (folder,) = journal.journals()
@@ -119,7 +121,7 @@ def test_a_server_that_is_killed_and_comes_back_while_the_run_goes_on(server, re
     client, (found,) = runs(server.uri)
     assert found.info.status == "FINISHED"
     assert begun * 1000 <= found.info.end_time <= time.time() * 1000
-    assert [step for step, _ in points(client, found)["train/loss"]] == list(range(1, 401))
+    assert [step for step, _ in points(client, found)["train/loss"]] == list(range(1, LONG + 1))
     assert not journal.PLACE.exists()
     report("Tracking server", "killed in the middle of a run, and started again before its end", 1, "no point is lost")
 
@@ -185,7 +187,7 @@ def _taken(server):
 
 
 def test_a_server_that_takes_connections_and_does_not_answer(server, report):
-    process = started(f"tracking.uri={server.uri}", "trainer.epochs=400")
+    process = started(f"tracking.uri={server.uri}", f"trainer.epochs={LONG}")
     server.pause(True)
     await_(journal.journals, "nothing was kept")
     server.pause(False)
@@ -193,7 +195,7 @@ def test_a_server_that_takes_connections_and_does_not_answer(server, report):
     assert code == 0, errors
     client, (found,) = runs(server.uri)
     assert found.info.status == "FINISHED"
-    assert [step for step, _ in points(client, found)["train/loss"]] == list(range(1, 401))
+    assert [step for step, _ in points(client, found)["train/loss"]] == list(range(1, LONG + 1))
     assert not journal.PLACE.exists()
     report(
         "Tracking server", "stopped in its tracks (SIGSTOP) in the middle of a run for a while", 1, "no point is lost"
@@ -231,7 +233,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_sweep(server, report):
 @pytest.mark.parametrize("kind", ["IMMEDIATE", "EXCLUSIVE"])
 def test_a_store_that_another_process_holds_for_half_a_minute(kind, workplace, records, report):
     save_digits(workplace / "digits.npz", 1500)
-    process = started("trainer.epochs=1500")
+    process = started(f"trainer.epochs={LONG}")
     holder = sqlite3.connect(workplace / "mlflow.db", isolation_level=None, timeout=60)
     holder.execute(f"BEGIN {kind}")
     time.sleep(30)
@@ -242,7 +244,7 @@ def test_a_store_that_another_process_holds_for_half_a_minute(kind, workplace, r
     (run,) = records()
     assert run.info.status == "FINISHED"
     client = MlflowClient(f"sqlite:///{workplace}/mlflow.db")
-    assert [step for step, _ in points(client, run)["train/loss"]] == list(range(1, 1501))
+    assert [step for step, _ in points(client, run)["train/loss"]] == list(range(1, LONG + 1))
     assert output.count("is kept at") == output.count("has all that was kept") == 1
     assert not journal.PLACE.exists()
     report("Faults", f"the store locked by another process for 30 s (BEGIN {kind})", 1, "no point is lost")
