@@ -21,7 +21,7 @@ from tests.sameness import points
 pytestmark = pytest.mark.slow
 
 EPOCHS = 80
-LONG = 500
+LONG = 1200
 """Epochs of a run that outlasts the start of a server, and half a minute; a loaded machine slows both."""
 RUN = (*SMALL, f"trainer.epochs={EPOCHS}", "trainer.checkpoint_every=0.2s", "seed=3")
 HOME = Path(__file__).parents[2]
