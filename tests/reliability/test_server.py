@@ -182,7 +182,7 @@ def test_a_server_that_is_killed_again_and_again_during_the_delivery(server, rep
 
 
 def _taken(server):
-    with sqlite3.connect(server.database.removeprefix("sqlite:///")) as database:
+    with sqlite3.connect(server.database) as database:
         return database.execute("SELECT count(*) FROM metrics WHERE key = 'train/loss'").fetchone()[0] > 10
 
 
