@@ -69,7 +69,7 @@ def continuation(
     `overrides` change values of `CHANGEABLE` keys, `tracking` says where the run is recorded, `allowed` are the modules
     besides lenet's own whose classes may be built. Raises `UserError` with the reason where the run cannot go on so.
     """
-    from lenet.tracking.run import PARAM_LENGTH, as_text  # MLflow takes more than a second to import
+    from lenet.tracking.operations import PARAM_LENGTH, as_text  # MLflow takes more than a second to import
 
     record = stored.record
     before = {**stored.config, "tracking": tracking, "sweep": {}}

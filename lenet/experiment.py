@@ -123,7 +123,7 @@ def _train(
     finally:
         bar.close()
         with shielded():
-            keeper.save()
+            keeper.try_to_save()
     if trainer.diverged:
         log.warning("%sdiverged in epoch %d; the last finite weights are kept", label, len(records))
         run.set_tag("diverged", "true")
@@ -135,6 +135,7 @@ def _train(
         metrics["best/val_accuracy"] = keeper.best_accuracy
         summary += f"  best val acc {keeper.best_accuracy:.4f} (epoch {keeper.best_epoch})"
     run.log_metrics(metrics, step=len(records))
+    keeper.finish()
     seconds = time.perf_counter() - started
     if plan.sweep.parent:
         best = f"val acc {keeper.best_accuracy:.4f}  " if keeper.best_epoch is not None else ""

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from lenet.build import Plan, build
 from lenet.comparison import short_names
 from lenet.composition import to_dict
-from lenet.errors import UserError
+from lenet.errors import Failure, UserError
 from lenet.experiment import RunFailed, execute
 from lenet.identity import CODE, CONFIG, DATA, code_digest, config_digest
 from lenet.pool import Pool
@@ -145,6 +145,9 @@ def execute_job(plan: Plan, bench: Workbench, report: Callable[[float], None]) -
         return Outcome(metrics)
     except RunFailed as failure:  # said and recorded
         return Outcome(error=str(failure))
+    except (UserError, Failure) as error:
+        log.error("job %s failed before it could be recorded: %s", name, error)
+        return Outcome(error=str(error))
     except Exception as error:
         log.exception("job %s failed before it could be recorded", name)
         return Outcome(error=f"{type(error).__name__}: {error}")

@@ -62,7 +62,7 @@ def reproduce(
 
 def _check_consistent(stored: Stored) -> None:
     """Raise `Failure` where what a run recorded of its configuration, in three places, is not the same everywhere."""
-    from lenet.tracking.run import PARAM_LENGTH, as_text  # MLflow takes more than a second to import
+    from lenet.tracking.operations import PARAM_LENGTH, as_text  # MLflow takes more than a second to import
 
     record = stored.record
     where = {key: value for key, value in flatten(stored.config).items() if not key.startswith(("tracking.", "sweep."))}

@@ -27,8 +27,11 @@ from lenet.search import SearchSettings, get_ready
 from lenet.signals import StopRequests, shielded
 from lenet.tables import cut
 from lenet.tracking.address import mask
+from lenet.tracking.delivery import how_to_deliver
+from lenet.tracking.failures import StoreAway, TrackingError
 from lenet.tracking.finding import Finder, is_sweep
-from lenet.tracking.run import Run, Status
+from lenet.tracking.operations import Status
+from lenet.tracking.run import Run
 from lenet.tracking.store import RunRecord, Store
 from lenet.tracking.tags import ERROR, JOB, SWEPT
 from lenet.tracking.ui import how_to_look
@@ -68,25 +71,44 @@ def _run(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store, p
         with closing(SweepBar("sweep", jobs)) as bar:
             conductor = SweepConductor(command, plans, pool, store, parent, bar, stop, {run.id for run in earlier})
             _launch(command, SweepTask(earlier, conductor), parent)
-        children = conductor.children()
-        sum_up(store, parent, children, jobs, command)
-        store.mark_replaced(earlier, children)
-        if len(children) >= jobs and all(child.status == "FINISHED" for child in children):
+        if _concluded(conductor, jobs, earlier):
             status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
         raise
     finally:
         with shielded():
-            try:
-                if status == "KILLED":
+            if status == "KILLED":
+                try:
                     store.close_lost(parent.id, "KILLED", "the sweep was interrupted")
-            finally:
-                parent.close(status)
+                except TrackingError as error:
+                    log.warning("its jobs could not be looked after: %s", error)
+            parent.close(status)
             if status != "FINISHED":
                 log.info("to run what is missing:\n%s", resumption(command, parent.id))
     log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))
     return status == "FINISHED"
+
+
+def _concluded(conductor: "SweepConductor", jobs: int, earlier: Sequence[RunRecord]) -> bool:
+    """Sum up what the jobs have come to, and return whether all of them finished."""
+    store, parent, command = conductor.store, conductor.parent, conductor.command
+    try:
+        children = conductor.children()
+        if store.deliver_ended([child.id for child in children]):
+            children = conductor.children()
+        sum_up(store, parent, children, jobs, command)
+        store.mark_replaced(earlier, children)
+    except StoreAway as error:
+        log.warning(
+            "the sweep cannot be summed up: the store does not answer (%s).\n"
+            "Once it does, this delivers what is kept, and then sums it up:\n%s\n%s",
+            error,
+            how_to_deliver(store.uri),
+            resumption(command, parent.id),
+        )
+        return conductor.finished >= jobs
+    return len(children) >= jobs and all(child.status == "FINISHED" for child in children)
 
 
 def _open_parent(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store) -> tuple[Run, list[RunRecord]]:
@@ -130,6 +152,7 @@ class SweepConductor:
 
     def __post_init__(self) -> None:
         self.counted: set[str] = set()
+        self.finished = 0
 
     def children(self) -> list[RunRecord]:
         """Return the runs of the sweep's jobs: those of this time, and those from before that were counted in."""
@@ -143,6 +166,7 @@ class SweepConductor:
                 log.log(level, "%s", text)
             case Outcome():
                 self.counted |= {event.counted} if event.counted else set()
+                self.finished += event.error is None
                 self.bar.finish(job)
             case share:
                 self.bar.advance(job, share)
@@ -155,9 +179,13 @@ class SweepConductor:
         self.bar.finish(job)
         if self.stop.requested:
             return  # it was asked to end, and did
-        left = self.store.close_lost(self.parent.id, "FAILED", reason, job)
-        left = left or [child for child in self.children() if child.tags.get(JOB) == str(job)]
-        name = left[0].name if left else self._record(job, reason)
+        try:
+            left = self.store.close_lost(self.parent.id, "FAILED", reason, job)
+            left = left or [child for child in self.children() if child.tags.get(JOB) == str(job)]
+            name = left[0].name if left else self._record(job, reason)
+        except (TrackingError, UserError) as error:
+            log.warning("what became of job %d could not be recorded: %s", job, error)
+            name = f"job {job}"
         log.error("%s failed: %s", cut(name, 40), reason)
 
     def _record(self, job: int, reason: str) -> str:

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from lenet.tracking import gone, process
 from lenet.tracking import run as writing
@@ -62,19 +63,20 @@ def test_a_run_says_once_a_minute_that_it_goes_on(store, monkeypatch):
     run.beat()
     first = int(tags_of(store, run)[HEARTBEAT])
     assert abs(first - time.time()) < 5
-    monkeypatch.setattr(run._delivery, "say", lambda *_: pytest.fail("it has just said so"))
+    monkeypatch.setattr(MlflowClient, "set_tag", lambda *_: pytest.fail("it has just said so"))
     run.beat()
 
 
-def test_a_store_that_does_not_take_the_heartbeat_ends_nothing(store, monkeypatch, caplog):
+def test_a_store_that_does_not_take_the_heartbeat_ends_nothing(store, workplace, monkeypatch, caplog):
     run = store.start_run("mine")
 
     def refuse(*_):
-        raise writing.TrackingError("no answer")
+        raise MlflowException("no answer")
 
-    monkeypatch.setattr(run._delivery, "say", refuse)
+    monkeypatch.setattr(MlflowClient, "set_tag", refuse)
     monkeypatch.setattr(writing, "BEAT_SECONDS", 0.0)
     run.beat()
+    assert not (workplace / "mlruns/undelivered").exists(), "a heartbeat is worth nothing later"
     assert "no answer" in caplog.text
 
 

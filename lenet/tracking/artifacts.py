@@ -10,7 +10,7 @@ from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from lenet.tracking.failures import translated
-from lenet.tracking.run import local_folder, within
+from lenet.tracking.sender import local_folder, within
 from lenet.tracking.store import PAGE
 
 

@@ -1,51 +1,99 @@
-"""What goes wrong between a run and its store, told in one line without passwords, and whether it may pass."""
+"""What goes wrong with a store: told in one line without a password, and whether it may go right later."""
 
 import logging
 import os
+import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import sqlalchemy
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from lenet.errors import Failure
 from lenet.tracking.address import mask
 
-PASSING = frozenset(("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"))
-"""MLflow's codes for what is no fault of the request: no answer, one of 500 and above, a locked or full database."""
-
 # MLflow itself tries for minutes where nothing answers: 7 times a server, 10 times a database.
+BRIEF = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 CONTACT_SECONDS = 5
-"""Seconds to wait for a store that may not be there at all."""
 CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(CONTACT_SECONDS)}
+# A server's runs are otherwise announced on standard output, password and all.
+SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+# They tell on standard error, with tracebacks, what arrives as an exception anyway.
+TALKATIVE = ("mlflow.store.db.utils", "urllib3.connectionpool")
+
+PASSING = (408, 429, 502, 503, 504)
+"""HTTP's codes for a request that may succeed later."""
+OUTAGES = (
+    OSError,
+    sqlite3.OperationalError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+)
+"""What is raised where a connection, a database or a disk fails; that of `requests` is an OSError too."""
 
 
 class TrackingError(Failure):
     """The store did not take, or did not give, what a run needed; the message holds no password."""
 
 
-class UnreachableError(TrackingError):
-    """The store did not answer, or could not do now what was asked; it may later."""
-
-
-PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
-"""For a store that has answered before; and it need not show how far each file is."""
+class StoreAway(TrackingError):
+    """The store does not answer, or cannot write: the same request may succeed later."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what MLflow raises into TrackingError, and have it not try for minutes."""
+    """Turn what MLflow raises into TrackingError, and into StoreAway where the request itself is not to blame.
+
+    What does not answer is not asked for minutes, and MLflow's own words about it are kept off the terminal.
+    """
+    # An exception that is being handled already is the context of all that is raised within, but not its cause.
+    handled = sys.exc_info()[1]
     try:
-        with defaults(PATIENCE):
+        with defaults(BRIEF), _hushed():
             yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        passes = not isinstance(error, MlflowException) or error.error_code in PASSING
+    except (MlflowException, sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        kind = StoreAway if is_away(error, handled) else TrackingError
         # `from None`: the original's text can hold the address with its password.
-        raise (UnreachableError if passes else TrackingError)(reason(error)) from None
+        raise kind(reason(error, handled)) from None
+
+
+def is_away(error: BaseException, handled: BaseException | None = None) -> bool:
+    """Say whether a failure is the store's, for now, and not the request's; `handled` is no part of it."""
+    causes = list(_causes(error, handled))
+    for cause in causes:
+        response = getattr(cause, "response", None)
+        if response is not None:  # an artifact that a server has refused
+            return _may_pass(int(response.status_code))
+    if any(isinstance(cause, OUTAGES) for cause in causes):
+        return True
+    if not isinstance(error, MlflowException):
+        return False
+    status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+    # MLflow calls an exception within this process an internal error too, but that one has a cause.
+    return status in PASSING or (_may_pass(status) and len(causes) == 1)
+
+
+def _may_pass(status: int) -> bool:
+    return status in PASSING or status >= 500
+
+
+def _causes(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None and found is not handled:
+        yield found
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+
+
+def reason(error: BaseException, handled: BaseException | None = None) -> str:
+    """Return the shortest true account of a failure: its innermost cause, in one line, with passwords masked.
+
+    `handled` was being handled when it happened, and is no cause of it.
+    """
+    *_, innermost = _causes(error, handled)
+    line = " ".join(str(innermost).split()) or type(innermost).__name__
+    return mask(line if len(line) <= 400 else line[:400] + "…")
 
 
 @contextmanager
@@ -61,20 +109,14 @@ def defaults(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep MLflow's and Alembic's log lines off the terminal; a failure arrives as an exception anyway."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+def _hushed() -> Iterator[None]:
+    # `logging.disable` would silence this project too, and takes a walk through all loggers.
+    loggers = [logging.getLogger(name) for name in TALKATIVE]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
     try:
         yield
     finally:
-        logging.disable(before)
-
-
-def reason(error: BaseException) -> str:
-    """Return the shortest true account of a failure: its innermost cause, in one line, with passwords
-    masked."""
-    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
-        error = inner
-    line = " ".join(str(error).split()) or type(error).__name__
-    return mask(line if len(line) <= 400 else line[:400] + "…")
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled

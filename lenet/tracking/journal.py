@@ -1,97 +1,213 @@
-"""What could not be delivered to a store, kept on disk in the order in which it was said.
+"""What a run could not deliver, on disk: a folder with a journal of operations, and the artifacts as files.
 
-A folder for each run: `journal.jsonl`, whose first line says whose it is and whose others are operations, and the
-artifacts below `artifacts/`, of which a new one replaces an older one of the same name. A process that is killed loses
-at most the line that it was writing.
+The journal is a line of JSON each, the first of which says whose it is. A line is written whole before the next, so
+that a process that is killed loses the last one at most. No password is in it. What is read is not trusted.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from lenet.documents import read_json
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from lenet.errors import UserError
 from lenet.files import write_atomically
-from lenet.tracking.operations import Operation
+from lenet.tracking import process
+from lenet.tracking.gone import SILENT_SECONDS
+from lenet.tracking.operations import OPERATION, End, Operation
 
-PLACE = Path("mlruns", "undelivered")
-"""Where journals lie, in the working directory."""
-LINES, ARTIFACTS = "journal.jsonl", "artifacts"
-LONGEST = 1 << 17
-"""Characters of a line: more than 1,000 points of metrics take."""
+PLACE = Path("mlruns/undelivered")
+"""Where the folders are, below the working directory."""
+FILE, ARTIFACTS = "journal.jsonl", "artifacts"
+MOST_LINE = 4 << 20
+"""The most bytes of a line; a full batch of parameters has 2.4 million."""
+MOST_ARTIFACT = 1 << 30
+"""The most bytes of an artifact."""
+
+Text = Annotated[str, Field(max_length=4096)]
 
 
-def has_journal(run_id: str) -> bool:
-    """Say whether a run has a journal in the working directory."""
-    return (PLACE / run_id / LINES).exists()
+class Header(BaseModel):
+    """Whose journal it is: a run of the store at the masked address `uri`, written by a process."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    run_id: Annotated[str, Field(pattern="^[0-9a-zA-Z_-]{1,64}$")]
+    name: Text
+    uri: Text
+    host: Text
+    pid: Annotated[int, Field(ge=0, lt=1 << 53)]
+    start: Text
+
+    @classmethod
+    def of_this_process(cls, run_id: str, name: str, uri: str) -> Self:
+        """Return the header of a journal that this process writes."""
+        me = process.identity()
+        pid, start = int(me[process.PID]), me[process.START]
+        return cls(run_id=run_id, name=name, uri=uri, host=me[process.HOST], pid=pid, start=start)
+
+    @property
+    def writer(self) -> dict[str, str]:
+        """Which process writes or wrote it, as `process.identity` tells it."""
+        return {process.HOST: self.host, process.PID: str(self.pid), process.START: self.start}
 
 
 class Journal:
-    """A run's journal in `folder`. What writes to it raises OSError where the disk does not take it."""
+    """The folder of one run, of which `offset` says from which byte on the journal is not yet delivered."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
+    def __init__(self, folder: Path, header: Header, offset: int) -> None:
+        self.folder = folder
+        self.header = header
+        self.offset = self._size = offset
 
     @classmethod
-    def begin(cls, run_id: str, owner: Mapping[str, str]) -> "Journal":
-        """Start a run's journal in the working directory, or go on with the one that is there."""
-        journal = cls(PLACE / run_id)
-        journal.folder.mkdir(parents=True, exist_ok=True)
-        if not (journal.folder / LINES).exists():
-            journal._append({"run": run_id, **owner})
-        return journal
+    def begin(cls, place: Path, header: Header) -> Self:
+        """Make a new folder in `place`, named by the run; OSError where that cannot be."""
+        number, folder = 1, place / header.run_id
+        place.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                folder.mkdir()
+                break
+            except FileExistsError:  # left by an earlier process that wrote the same run
+                number += 1
+                folder = place / f"{header.run_id}.{number}"
+        line = _line(header)
+        try:
+            write_atomically(folder / FILE, line)
+        except OSError:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
+        return cls(folder, header, len(line))
 
-    def keep(self, operation: Operation, content: bytes | None = None) -> None:
-        """Write an operation down; an artifact's `content` before it."""
-        if content is not None:
-            write_atomically(self.folder / ARTIFACTS / str(inside(operation["name"])), content)
-        self._append(operation)
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read whose folder it is; UserError for what is none."""
+        file = folder / FILE
+        if not stat.S_ISREG(_mode(file)):
+            raise UserError(f"{folder} holds no {FILE}. Accepted: a folder of {PLACE}, as a run's warning names it.")
+        with open(file, "rb") as stream:
+            line = stream.readline(MOST_LINE)
+        try:
+            return cls(folder, Header.model_validate(_value(line, f"{file}, line 1,")), len(line))
+        except ValidationError as error:
+            raise UserError(f"{file}, line 1, is not the header of a journal: {_first(error)}.") from None
 
-    def owner(self) -> dict[str, str]:
-        """Return what the first line says: `run`, `name`, `store` and the process; raise `UserError` without it."""
-        first = next(self._lines(), None)
-        if first is None or not all(isinstance(value, str) for value in first.values()) or "run" not in first:
-            raise UserError(f"{self.folder / LINES} does not begin as a journal of a run does.")
-        return first
+    @property
+    def has_lines(self) -> bool:
+        """Whether this process has appended lines that are not yet delivered."""
+        return self.offset < self._size
 
-    def operations(self, done: int = 0) -> Iterator[tuple[int, Operation, bytes | None]]:
-        """Yield what was kept after the first `done` operations, in its order, each with its number from 1 on.
+    def append(self, operation: Operation) -> None:
+        """Add an operation; where that fails (OSError), it is not there in part."""
+        line = _line(operation)
+        with open(self.folder / FILE, "r+b", buffering=0) as file:
+            file.seek(self._size)
+            try:
+                if file.write(line) != len(line):
+                    raise OSError("the line was cut: the disk is full")
+            except OSError:
+                file.truncate(self._size)
+                raise
+        self._size += len(line)
 
-        Of an artifact only the last of its name, with its content. Raises `UserError` for what is no journal of ours.
+    def keep(self, data: bytes, name: str) -> None:
+        """Keep an artifact instead of an older one of its name; OSError where that cannot be."""
+        write_atomically(self.folder / ARTIFACTS / PurePosixPath(name), data)
+
+    def forget(self, name: str) -> None:
+        """Forget an artifact, which is there or not."""
+        (self.folder / ARTIFACTS / PurePosixPath(name)).unlink(missing_ok=True)
+
+    def operations(self) -> Iterator[tuple[Operation, int]]:
+        """Yield what is not yet delivered, and the offset after each; UserError for what is no operation.
+
+        What follows the last line's end is what a process was writing when it was killed, and left out.
         """
-        lines = list(self._lines())[1:]
-        last = {line.get("name"): number for number, line in enumerate(lines) if line.get("do") == "artifact"}
-        for number, line in enumerate(lines):
-            if number < done or (line.get("do") == "artifact" and last[line.get("name")] != number):
-                continue
-            content = None
-            if line.get("do") == "artifact":
-                content = (self.folder / ARTIFACTS / str(inside(str(line.get("name"))))).read_bytes()
-            yield number + 1, line, content
+        with open(self.folder / FILE, "rb") as stream:
+            stream.seek(self.offset)
+            while (line := stream.readline(MOST_LINE)).endswith(b"\n"):
+                where = f"{self.folder / FILE}, byte {stream.tell() - len(line):,},"
+                try:
+                    yield OPERATION.validate_python(_value(line, where)), stream.tell()
+                except ValidationError as error:
+                    raise UserError(f"{where} is not what a run records: {_first(error)}.") from None
+            if len(line) == MOST_LINE:
+                raise UserError(f"{self.folder / FILE} has a line of more than {MOST_LINE:,} bytes.")
 
-    def remove(self) -> None:
-        """Remove the journal, once all of it is delivered; the line file last, without which it is none."""
-        files = sorted(self.folder.rglob("*"), key=lambda path: (path.name == LINES, -len(path.parts)))
-        for path in files:
-            path.rmdir() if path.is_dir() else path.unlink()
-        self.folder.rmdir()
+    def artifacts(self) -> dict[str, Path]:
+        """Return the files of the artifacts by name; UserError for what is no file, or is too large."""
+        root = self.folder / ARTIFACTS
+        found: dict[str, Path] = {}
+        if stat.S_ISLNK(_mode(root)):
+            raise UserError(f"{root} is a link. Accepted: a folder.")
+        for place, folders, names in os.walk(root):
+            for path in (Path(place, name) for name in [*folders, *names]):
+                status = path.lstat()
+                if stat.S_ISDIR(status.st_mode):
+                    continue
+                if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_ARTIFACT:
+                    raise UserError(f"{path} is no artifact. Accepted: plain files up to {MOST_ARTIFACT:,} bytes.")
+                found[path.relative_to(root).as_posix()] = path
+        return found
 
-    def _append(self, line: Mapping[str, Any]) -> None:
-        with open(self.folder / LINES, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    def is_ended(self) -> bool:
+        """Say whether its run has ended; raises as `operations` and `artifacts` do for anything that is wrong."""
+        self.artifacts()
+        last = None
+        for operation, _ in self.operations():
+            if isinstance(last, End):
+                raise UserError(f"{self.folder / FILE} goes on after the end of its run.")
+            last = operation
+        return isinstance(last, End)
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        with open(self.folder / LINES, encoding="utf-8", errors="replace") as file:
-            for number, line in enumerate(iter(lambda: file.readline(LONGEST + 1), "")):
-                if not line.endswith("\n") and len(line) <= LONGEST:
-                    return  # its process was killed while it wrote it
-                yield read_json(line, f"{self.folder / LINES}, line {number + 1},")
+    def is_being_written(self) -> bool:
+        """Say whether its process lives, so far as is known: one of another host is taken by its last word."""
+        if self.header.host == socket.gethostname():
+            return process.lives(self.header.writer)
+        return time.time() - (self.folder / FILE).stat().st_mtime < SILENT_SECONDS
+
+    def discard(self) -> None:
+        """Remove the folder; killed in between, it leaves one that is still a journal's."""
+        shutil.rmtree(self.folder / ARTIFACTS, ignore_errors=True)
+        (self.folder / FILE).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody has put something else there
+            self.folder.rmdir()
+            self.folder.parent.rmdir()
 
 
-def inside(name: str) -> PurePosixPath:
-    """Return an artifact's name as a path; raise ValueError where it leads out of the run's artifacts."""
-    path = PurePosixPath(name)
-    if not path.name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise ValueError(f"name must be a path inside the run's artifacts, not {name!r}")
-    return path
+def journals(place: Path = PLACE) -> list[Path]:
+    """Return the folders in `place` that hold a journal."""
+    return sorted(path.parent for path in place.glob(f"*/{FILE}"))
+
+
+def _line(content: BaseModel) -> bytes:
+    return json.dumps(content.model_dump()).encode() + b"\n"
+
+
+def _value(line: bytes, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where} is no JSON: {error}.") from None
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.lstat().st_mode
+    except OSError:
+        return 0
+
+
+def _first(error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, fault['loc'][:4]))} {fault['msg']}".strip()

@@ -1,6 +1,7 @@
 """Opening a store: quietly, without waiting for minutes, and safely beside other processes."""
 
 import hashlib
+import logging
 import os
 import sqlite3
 import tempfile
@@ -16,7 +17,7 @@ from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.tracking.address import SERVERS, mask, sqlite_path
-from lenet.tracking.failures import CONTACT, CONTACT_SECONDS, defaults, quiet, reason
+from lenet.tracking.failures import CONTACT, CONTACT_SECONDS, defaults, reason
 from lenet.tracking.forks import leave_connections_to_the_parent
 
 TURN_SECONDS = 120.0
@@ -62,7 +63,7 @@ def _opening(uri: str) -> Iterator[None]:
     """Be quiet and brief about it, and say what went wrong with the masked address."""
     leave_connections_to_the_parent()
     try:
-        with quiet(), defaults(CONTACT):
+        with _quiet(), defaults(CONTACT):
             yield
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError, ImportError) as error:
         # `from None`: the original's text can hold the address with its password.
@@ -149,3 +150,14 @@ def turn(thing: str) -> Iterator[None]:
     name = hashlib.sha256(thing.encode()).hexdigest()[:16]
     with FileLock(Path(tempfile.gettempdir(), f"lenet-{user}-{name}.lock"), timeout=TURN_SECONDS):
         yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's and Alembic's log lines off the terminal; a failure arrives as an exception anyway."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,98 +1,91 @@
-"""What a run has its store do, as plain data that can be done at once, or be kept and done later.
+"""What a run has to say to its store: a few kinds of operations, each small enough for one request or one line."""
 
-Each can be done twice without harm: the store keeps equal points of a metric once, and all else replaces what is there.
-"""
+from typing import Annotated, Literal
 
-import json
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
+from lenet.tracking.address import mask
 
-from lenet.tracking.failures import CONTACT, defaults, quiet, reason, translated
+# MLflow's limits: a batch holds at most 1,000 entities, 100 of them parameters.
+METRICS_PER_BATCH = 900
+PARAMS_PER_BATCH = 100
+KEY_LENGTH = 250
+PARAM_LENGTH = 6000
+TAG_LENGTH = 8000
+DIGEST_LENGTH = 36
+DATASET_NAME_LENGTH = 500
+SOURCE_LENGTH = 65535
 
-Operation = dict[str, Any]
-"""`do`, one of `params`, `points`, `dataset`, `tag`, `untag`, `artifact`, `end`, and what belongs to it."""
+Status = Literal["FINISHED", "FAILED", "KILLED"]
 
-# A server's runs are otherwise announced on standard output, password and all.
-SILENCE = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
-
-
-def params(texts: dict[str, str]) -> Operation:
-    """At most 100 parameters, MLflow's limit."""
-    return {"do": "params", "params": texts}
+Key = Annotated[str, Field(min_length=1, max_length=KEY_LENGTH)]
+Milliseconds = Annotated[int, Field(ge=0, lt=1 << 53)]
+Step = Annotated[int, Field(ge=-(1 << 53), lt=1 << 53)]
+Point = tuple[Key, float, Milliseconds, Step]
+"""A metric's name and value, when it was recorded (since the epoch), and its step."""
 
 
-def points(metrics: Sequence[tuple[str, float, int, int]]) -> Operation:
-    """Points of metrics as (name, value, milliseconds since the epoch, step); at most 1,000, MLflow's limit."""
-    return {"do": "points", "points": [list(point) for point in metrics]}
+class _Operation(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def dataset(name: str, digest: str, kind: str, source: str) -> Operation:
-    """The data set that is trained on."""
-    return {"do": "dataset", "name": name, "digest": digest, "kind": kind, "source": source}
+class Metrics(_Operation):
+    """Points of metrics; equal ones are kept once, so that they may be sent again."""
+
+    op: Literal["metrics"] = "metrics"
+    points: Annotated[list[Point], Field(min_length=1, max_length=METRICS_PER_BATCH)]
 
 
-def tag(key: str, text: str) -> Operation:
+class Params(_Operation):
+    """Parameters, as the texts that are kept."""
+
+    op: Literal["params"] = "params"
+    values: Annotated[dict[Key, Annotated[str, Field(max_length=PARAM_LENGTH)]], Field(max_length=PARAMS_PER_BATCH)]
+
+
+class Tag(_Operation):
     """A tag, set or changed."""
-    return {"do": "tag", "key": key, "text": text}
+
+    op: Literal["tag"] = "tag"
+    key: Key
+    value: Annotated[str, Field(max_length=TAG_LENGTH)]
 
 
-def untag(key: str) -> Operation:
-    """A tag that is removed; one that is not there is no error."""
-    return {"do": "untag", "key": key}
+class TagGone(_Operation):
+    """A tag, removed."""
+
+    op: Literal["tag gone"] = "tag gone"
+    key: Key
 
 
-def artifact(name: str) -> Operation:
-    """An artifact, written or replaced; its content goes beside."""
-    return {"do": "artifact", "name": name}
+class Input(_Operation):
+    """The data set trained on; `source` is a JSON text of the kind of source `kind`."""
+
+    op: Literal["input"] = "input"
+    name: Annotated[str, Field(max_length=DATASET_NAME_LENGTH)]
+    digest: Annotated[str, Field(max_length=DIGEST_LENGTH)]
+    kind: Literal["http", "local"]
+    source: Annotated[str, Field(max_length=SOURCE_LENGTH)]
 
 
-def end(status: str, milliseconds: int) -> Operation:
-    """The run's end, at a time since the epoch."""
-    return {"do": "end", "status": status, "time": milliseconds}
+class End(_Operation):
+    """The end of the run, the last operation."""
+
+    op: Literal["end"] = "end"
+    status: Status
+    time: Milliseconds
 
 
-def perform(client: MlflowClient, run_id: str, operation: Operation, content: bytes | None = None) -> None:
-    """Have the store do it; raise `UnreachableError` where it cannot now, and `TrackingError` where it will not."""
-    with defaults(CONTACT | SILENCE), translated(), quiet():
-        match operation:
-            case {"do": "params", "params": texts}:
-                client.log_batch(run_id, params=[Param(key, text) for key, text in texts.items()])
-            case {"do": "points", "points": metrics}:
-                client.log_batch(run_id, metrics=[Metric(*point) for point in metrics])
-            case {"do": "dataset", "name": name, "digest": digest, "kind": kind, "source": source}:
-                _log_dataset(client, run_id, Dataset(name, digest, kind, source))
-            case {"do": "tag", "key": key, "text": text}:
-                client.set_tag(run_id, key, text)
-            case {"do": "untag", "key": key}:
-                if key in client.get_run(run_id).data.tags:
-                    client.delete_tag(run_id, key)
-            case {"do": "artifact", "name": name}:
-                _upload(client, run_id, PurePosixPath(name), content or b"")
-            case {"do": "end", "status": status, "time": milliseconds}:
-                client.set_terminated(run_id, status, end_time=milliseconds)
-            case _:
-                raise ValueError(f"operation: {json.dumps(operation)[:200]} is none")
+Operation = Metrics | Params | Tag | TagGone | Input | End
+OPERATION: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="op")])
+"""What checks an operation that was read."""
 
 
-def _log_dataset(client: MlflowClient, run_id: str, found: Dataset) -> None:
-    inputs = [DatasetInput(found, [InputTag("mlflow.data.context", "train")])]
-    try:
-        client.log_inputs(run_id, inputs)
-    except MlflowException as error:
-        # MLflow looks whether it knows the data set, then adds it: another run may have been faster in between.
-        if not any(word in reason(error).lower() for word in ("unique", "duplicate")):
-            raise
-        client.log_inputs(run_id, inputs)
-
-
-def _upload(client: MlflowClient, run_id: str, path: PurePosixPath, content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, path.name)
-        file.write_bytes(content)
-        client.log_artifact(run_id, str(file), None if path == PurePosixPath(path.name) else str(path.parent))
+def as_text(value: object, limit: int) -> str:
+    """Return `value` as a parameter or tag holds it, at most `limit` characters, passwords in addresses
+    masked."""
+    if value is None or isinstance(value, bool):
+        text = {None: "null", True: "true", False: "false"}[value]
+    else:
+        text = mask(repr(value) if isinstance(value, float) else str(value))
+    return text if len(text) <= limit else text[: limit - 1] + "…"

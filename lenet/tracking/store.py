@@ -4,7 +4,7 @@ import getpass
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,13 +14,16 @@ from mlflow.tracking import MlflowClient
 from lenet.errors import UserError
 from lenet.files import remove_unfinished
 from lenet.tracking import process
-from lenet.tracking.failures import defaults, translated
+from lenet.tracking.address import mask
+from lenet.tracking.delivery import how_to_deliver
+from lenet.tracking.failures import CONTACT, SILENCE, StoreAway, defaults, translated
 from lenet.tracking.gone import RUNNING, farewell, has_gone, last_sign
-from lenet.tracking.journal import has_journal
 from lenet.tracking.opening import open_store, turn
-from lenet.tracking.operations import SILENCE
-from lenet.tracking.run import TAG_LENGTH, Run, Status, as_text, local_folder
+from lenet.tracking.operations import TAG_LENGTH, Status, as_text
+from lenet.tracking.run import Run
+from lenet.tracking.sender import local_folder
 from lenet.tracking.tags import CHANGED, ERROR, HEARTBEAT, JOB, REPLACED, SWEPT
+from lenet.tracking.undelivered import deliver_ended, folders_of
 
 Kind = Literal["run", "job", "sweep"]
 KIND = "lenet.kind"
@@ -77,7 +80,8 @@ class Store:
 
         `dataset` is (name, digest, source), `parent` the id of the sweep's run, `commit` the code's git
         commit. `tags` are added to MLflow's own (user, source, …) and the process's identity, and win over
-        them. If anything fails, the run that was begun is closed as FAILED (KILLED on an interrupt).
+        them. If anything fails, the run that was begun is closed as FAILED (KILLED on an interrupt). Raises
+        UserError where the store does not answer.
         """
         known = {
             "mlflow.user": _user(),
@@ -89,10 +93,13 @@ class Store:
             **({PARENT: parent} if parent else {}),
             **(tags or {}),
         }
-        with translated():
-            texts = {key: as_text(value, TAG_LENGTH) for key, value in known.items()}
-            info = self._client.create_run(self.experiment_id, tags=texts, run_name=name).info
-        run = Run(self._client, info.run_id, info.run_name, info.artifact_uri, store=self.uri)
+        texts = {key: as_text(value, TAG_LENGTH) for key, value in known.items()}
+        try:
+            with defaults(CONTACT), translated():
+                info = self._client.create_run(self.experiment_id, tags=texts, run_name=name).info
+        except StoreAway as error:
+            raise UserError(f"tracking.uri: the store `{mask(self.uri)}` does not answer: {error}") from None
+        run = Run(self._client, info.run_id, info.run_name, info.artifact_uri)
         try:
             run.log_params(params or {})
             if dataset:
@@ -106,10 +113,13 @@ class Store:
         """Take up a run that has ended, as its writer; it is RUNNING again, and no point of a metric is recorded twice.
 
         Raises `UserError` where it, or a child of it, is still being written, where another process has taken it up
-        since `record` was read, where not all that it recorded is delivered, or if it belongs to another experiment.
+        since `record` was read, if it belongs to another experiment, or if something of it is still to be delivered.
         """
-        if has_journal(record.id):
-            raise UserError(f"`{record.name}` has recorded what is not yet delivered: python -m lenet.deliver, first.")
+        if owed := next(folders_of([record.id]), None):
+            raise UserError(
+                f"`{record.name}` ({record.id}) has recorded what is not yet delivered: {owed}. "
+                f"Deliver it first: {how_to_deliver(self.uri)}"
+            )
         with turn(record.id), translated():
             run = self._client.get_run(record.id)
             current = _record(run)
@@ -142,7 +152,7 @@ class Store:
             self._client.update_run(record.id, status=RUNNING)
         if folder:
             remove_unfinished(folder)
-        return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri, recorded=recorded, store=self.uri)
+        return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri, recorded=recorded)
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Set a tag of a run, which may have ended."""
@@ -152,6 +162,13 @@ class Store:
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
         return list(each_run(self._client, [self.experiment_id], children_of(parent_id), OLDEST_FIRST))
+
+    def deliver_ended(self, run_ids: Collection[str]) -> bool:
+        """Deliver what is kept here of those of these runs that have ended; say whether there was any.
+
+        Raises as `undelivered.deliver_folder` does.
+        """
+        return deliver_ended(self._client, self.uri, run_ids)
 
     def mark_replaced(self, earlier: Iterable[RunRecord], children: Iterable[RunRecord]) -> None:
         """Mark the runs of a sweep's earlier attempts whose jobs have another run now, one of `children`; no others."""
@@ -167,13 +184,14 @@ class Store:
     def close_gone(self) -> None:
         """Close as KILLED all runs of the experiment whose processes have gone.
 
-        Jobs of a sweep that lives are left to it: it knows what became of them.
+        Jobs of a sweep that lives are left to it: it knows what became of them. A run of which something is still to be
+        delivered here is left too: its end may be part of it.
         """
         gone = list(self._gone(f"attributes.status = '{RUNNING}'"))
         parents = {run.tags[PARENT] for run in gone if PARENT in run.tags} - {run.id for run in gone}
         alive = {id for id in parents if self._lives(id)}
         for run in gone:
-            if run.tags.get(PARENT) not in alive:
+            if run.tags.get(PARENT) not in alive and not any(folders_of([run.id])):
                 self._close(run, "KILLED", farewell(run.tags))
 
     def close_lost(self, parent_id: str, status: Status, reason: str, job: int | None = None) -> list[RunRecord]:

@@ -19,7 +19,8 @@ class Keeper:
 
     What a trainer that goes on from a checkpoint has in its history is taken to be written. The best state is that of
     the highest `val/accuracy`, the earliest on a tie. It is remembered at once, and written when a checkpoint is due,
-    so that short epochs are not slowed by the disk.
+    so that short epochs are not slowed by the disk. A checkpoint that cannot be written (`publish` raises `Failure`)
+    ends no training: the next is tried, and `finish` tells what is missing in the end.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Keeper:
 
     def on_step(self) -> None:
         """Write checkpoints between two steps, if they are due."""
-        self._save_if_due()
+        if self._is_due():
+            self.try_to_save()
 
     def after_epoch(self) -> None:
         """Take note of an epoch, and write checkpoints if they are due."""
@@ -53,34 +55,39 @@ class Keeper:
         if not self.trainer.diverged and progress.history[-1]["val/accuracy"] > self.best_accuracy:
             self.best_accuracy, self.best_epoch = progress.history[-1]["val/accuracy"], progress.epoch
             self._best = self._state() if self.settings.keeps_best else None
-        self._save_if_due()
+        if self._is_due():
+            self.try_to_save()
 
     def save(self) -> None:
         """Write the best state so far, if it is not yet written, and the state of this moment as `last.npz`.
 
-        Raises what `publish` raises, with nothing lost: what could not be written is written the next time.
-
-        In this order: whatever befalls the process, `last.npz` knows of no best state that is not there.
+        In this order: whatever befalls the process, `last.npz` knows of no best state that is not there. Raises what
+        `publish` raises, with nothing lost: what could not be written is written the next time.
         """
         if self._best:
             self.publish(checkpoint.dumps(*self._best), "checkpoints/best.npz")
             self._best = None
         if self.settings.keeps_last:
             self.publish(checkpoint.dumps(*self._state()), "checkpoints/last.npz")
-        self._saved_at = self._now()
+        self._saved_at, self._fails = self._now(), False
 
-    def _save_if_due(self) -> None:
-        """Save if it is time; a disk that is full for now is no reason to end a training."""
-        now, saved = self._now(), self._saved_at
-        if not self.settings.checkpoint_every.is_due(now[0] - saved[0], now[1] - saved[1], now[2] - saved[2]):
-            return
+    def try_to_save(self) -> None:
+        """Save; where that fails, as on a disk that is full for now, say so once and leave it to the next time."""
         try:
             self.save()
-            self._fails = False
         except Failure as failure:
             if not self._fails:
                 log.warning("no checkpoint was written: %s. Training goes on, and it is tried again", failure)
-            self._fails, self._saved_at = True, now
+            self._saved_at, self._fails = self._now(), True
+
+    def finish(self) -> None:
+        """Write what could not be written when it was tried last; raise what `publish` raises where it still cannot."""
+        if self._fails:
+            self.save()
+
+    def _is_due(self) -> bool:
+        now, saved = self._now(), self._saved_at
+        return self.settings.checkpoint_every.is_due(now[0] - saved[0], now[1] - saved[1], now[2] - saved[2])
 
     def _now(self) -> tuple[int, int, float]:
         return self.trainer.progress.epoch, self.trainer.progress.step, time.monotonic()

@@ -1,12 +1,15 @@
 """What the tests of tracking share: a store that is there already, and a client that looks at it from outside."""
 
+import logging
 import shutil
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
+from lenet.tracking.run import Run
 from lenet.tracking.store import Store
+from tests.tracking.outage import Line
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +32,7 @@ def uri(migrated: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(uri: str) -> Store:
+def store(uri: str, folder: Path) -> Store:
     return Store(uri, "lenet")
 
 
@@ -44,3 +47,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Line:
+    return Line(monkeypatch)
+
+
+@pytest.fixture
+def run(store: Store, line: Line, caplog: pytest.LogCaptureFixture) -> Run:
+    caplog.set_level(logging.INFO, "lenet")
+    run = store.start_run("mine", params={"seed": 0})
+    run.flush_seconds = 0
+    return run

@@ -1,333 +1,261 @@
-"""What a store does not take is kept on disk, in its order, and delivered once: when it answers, or afterwards."""
+"""What a store does not take is kept on disk, in order, and delivered once it does."""
 
-import json
-import logging
+import errno
+import os
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+import requests
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.tracking import MlflowClient
 
-from lenet import deliver, resume
 from lenet.errors import UserError
-from lenet.run import main
-from lenet.tracking import delivery, process
-from lenet.tracking.failures import TrackingError
-from lenet.tracking.journal import LINES, PLACE, Journal
+from lenet.tracking import delivery, journal, sender
+from lenet.tracking.failures import StoreAway, TrackingError
+from lenet.tracking.journal import Journal, journals
 from lenet.tracking.run import Run
 from lenet.tracking.store import Store
-from tests.conftest import SMALL
-from tests.sameness import assert_same
-
-METHODS = ("log_batch", "set_tag", "delete_tag", "log_inputs", "set_terminated", "log_artifact", "get_run")
+from tests.tracking.helpers import artifacts
+from tests.tracking.outage import Line, assert_all_there, database, work
 
 
-class Network:
-    """Stands between clients and stores; while it is `down`, nothing gets through, or only after `left` calls."""
+class TestWithinARun:
+    def test_what_was_not_taken_is_delivered_in_order_once_the_store_answers(
+        self, run: Run, line: Line, client: MlflowClient, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        line.cut()
+        work(run)
+        assert journals() == [journal.PLACE / run.id]
+        assert "loss" not in client.get_run(run.id).data.metrics
+        line.mend()
+        run.beat()
+        assert not journal.PLACE.exists()
+        assert_all_there(client, run, "RUNNING")
+        run.close("FINISHED")
+        assert_all_there(client, run, "FINISHED")
+        levels = [record.levelname for record in caplog.records if record.name == delivery.__name__]
+        assert levels == ["WARNING", "INFO"]
+        assert str(folder / journal.PLACE / run.id) in caplog.text
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.down = False
-        self.left = 0
-        self.calls: list[str] = []
-        for method in METHODS:
-            monkeypatch.setattr(MlflowClient, method, self._through(method, getattr(MlflowClient, method)))
+    def test_a_delivery_that_is_cut_off_at_any_point_goes_on_and_doubles_nothing(
+        self, run: Run, line: Line, client: MlflowClient
+    ) -> None:
+        line.cut()
+        work(run)
+        for calls in (1, 0, 2, 1, 3):
+            line.cut(calls)
+            run.beat()
+            assert journals()
+        line.mend()
+        run.close("FINISHED")
+        assert_all_there(client, run, "FINISHED")
+        assert not journal.PLACE.exists()
 
-    def _through(self, name: str, method: Any) -> Any:
-        def call(client: MlflowClient, *arguments: Any, **keywords: Any) -> Any:
-            if self.down and self.left <= 0:
-                raise MlflowException("no answer from http://user:secret@host")
-            self.left -= self.down
-            self.calls.append(name)
-            return method(client, *arguments, **keywords)
+    def test_what_the_store_took_without_saying_so_is_kept_once(
+        self, run: Run, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original = MlflowClient.log_batch
 
-        return call
+        def unconfirmed(client: MlflowClient, *arguments: Any, **options: Any) -> None:
+            original(client, *arguments, **options)
+            raise MlflowException("the answer was lost")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, "log_batch", unconfirmed)
+            run.log_metrics({"m": 1.0}, 1)
+            assert journals()
+        run.close("FINISHED")
+        assert [point.step for point in client.get_metric_history(run.id, "m")] == [1]
+
+    def test_points_are_delivered_in_few_large_batches(
+        self, run: Run, line: Line, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line.cut()
+        for step in range(1000):
+            run.log_metrics({"m": float(step)}, step)
+        line.cut(2)  # 900 and 100
+        run.beat()
+        assert not journals()
+        line.mend()
+        run.close("FINISHED")
+        assert [point.step for point in client.get_metric_history(run.id, "m")] == list(range(1000))
+
+    def test_training_does_not_wait_for_a_store_that_was_tried_a_moment_ago(
+        self, run: Run, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(delivery, "LONGEST_WAIT", 5.0)
+        run._delivery._wait = 5.0
+        line.cut()
+        run.set_tag("a", 1)
+        line.calls = 0
+        for _ in range(10):
+            run.beat()
+            run.set_tag("a", 1)
+        assert line.calls == 0, "nothing was even tried"
+        now = time.monotonic()
+        monkeypatch.setattr(delivery.time, "monotonic", lambda: now + 6)
+        run.beat()
+        assert line.calls < 0
+
+    def test_an_older_artifact_that_waits_is_replaced(
+        self, run: Run, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        far = Run(client, run.id, "mine", "mlflow-artifacts:/1/a")
+
+        def refused(*_: Any) -> None:
+            raise requests.ConnectionError("refused")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MlflowClient, "log_artifact", refused)
+            for content in (b"old", b"new"):
+                far.log_bytes(content, "checkpoints/last.npz")
+            (kept,) = Journal.open(journals()[0]).artifacts().values()
+            assert kept.read_bytes() == b"new"
+            assert len([path for path in kept.parent.iterdir() if path.is_file()]) == 1
+        far.beat()
+        assert (artifacts(client, run) / "checkpoints/last.npz").read_bytes() == b"new"
+
+    def test_artifacts_of_this_machine_do_not_wait_for_thedatabase(
+        self, run: Run, line: Line, client: MlflowClient
+    ) -> None:
+        line.cut()
+        run.set_tag("a", 1)
+        run.log_bytes(b"data", "last.npz")
+        assert (artifacts(client, run) / "last.npz").read_bytes() == b"data"
+
+    def test_what_is_refused_is_an_error_and_is_not_kept(self, run: Run, line: Line) -> None:
+        line.error = MlflowException("it was deleted", INVALID_PARAMETER_VALUE)
+        line.cut()
+        with pytest.raises(TrackingError, match="deleted") as caught:
+            run.set_tag("a", 1)
+        assert not isinstance(caught.value, StoreAway)
+        assert not journals()
+
+    def test_no_password_is_written_or_said(
+        self, run: Run, line: Line, client: MlflowClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client._tracking_client.tracking_uri = "http://user:secret@host"
+        away = Run(client, run.id, "mine", "mlflow-artifacts:/1/a")
+        line.cut()
+        away.set_tag("where", "http://user:secret@host")
+        away.close("FINISHED")
+        assert "secret" not in (journals()[0] / journal.FILE).read_text() + caplog.text
+        assert "http://***@host" in (journals()[0] / journal.FILE).read_text()
 
 
-@pytest.fixture
-def network(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Network:
-    monkeypatch.setattr(delivery, "LAST_SECONDS", 0.0)
-    return Network(monkeypatch)
+class TestAFullDisk:
+    @pytest.fixture
+    def full(self, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+        """Names of folders in which nothing can be written."""
+        names: set[str] = set()
+        original = os.fsync, Journal.append
+
+        def check(path: str) -> None:
+            if any(name in path for name in names):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        def fsync(number: int) -> None:
+            check(os.readlink(f"/proc/self/fd/{number}"))
+            original[0](number)
+
+        def append(self: Journal, operation: Any) -> None:
+            check(str(self.folder))
+            original[1](self, operation)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(Journal, "append", append)
+        return names
+
+    def test_an_artifact_is_kept_elsewhere_and_put_in_its_place_later(
+        self, run: Run, client: MlflowClient, full: set[str]
+    ) -> None:
+        place = artifacts(client, run)
+        full.add(str(place))
+        run.log_bytes(b"new", "checkpoints/last.npz")
+        assert not (place / "checkpoints/last.npz").exists()
+        run.log_metrics({"m": 1.0}, 1)
+        assert client.get_run(run.id).data.metrics == {"m": 1.0}, "the database has room"
+        full.clear()
+        run.close("FINISHED")
+        assert (place / "checkpoints/last.npz").read_bytes() == b"new"
+        assert not journal.PLACE.exists()
+
+    def test_metrics_are_remembered_where_the_journal_has_no_room_either(
+        self, run: Run, line: Line, client: MlflowClient, full: set[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        line.error = database("database or disk is full")
+        line.cut()
+        full.add("undelivered")
+        work(run, range(1, 3))
+        assert "in memory" in caplog.text
+        full.clear()
+        work(run, range(3, 4))
+        assert journals()
+        line.mend()
+        run.close("FINISHED")
+        assert_all_there(client, run, "FINISHED")
+
+    def test_a_run_whose_words_are_lost_fails_with_one_message(self, run: Run, line: Line, full: set[str]) -> None:
+        line.cut()
+        full.add("undelivered")
+        run.log_metrics({"m": 1.0}, 1)
+        with pytest.raises(TrackingError, match=r"refused.*undelivered cannot be written: it is lost"):
+            run.close("FINISHED")
+
+    def test_a_line_that_did_not_fit_leaves_nothing_behind(self, run: Run, line: Line) -> None:
+        line.cut()
+        run.set_tag("a", 1)
+        kept = Journal.open(journals()[0])
+        kept._size = (kept.folder / journal.FILE).stat().st_size
+        before = (kept.folder / journal.FILE).read_bytes()
+
+        class Full:
+            def __init__(self, file: Any) -> None:
+                self.file = file
+
+            def __enter__(self) -> "Full":
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                self.file.close()
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self.file, name)
+
+            def write(self, data: bytes) -> int:
+                return int(self.file.write(data[: len(data) // 2]))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal, "open", lambda *a, **k: Full(Path.open(*a, **k)), raising=False)
+            with pytest.raises(OSError, match="full"):
+                kept.append(delivery.End(status="FINISHED", time=1))
+        assert (kept.folder / journal.FILE).read_bytes() == before
 
 
-@pytest.fixture(autouse=True)
-def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "PATIENCE", (0.0, 0.0))
-    monkeypatch.setattr(delivery, "SHARE", 0)
-
-
-def far(store: Store, client: MlflowClient) -> Run:
-    """A run whose artifacts are not files of this machine."""
-    begun = store.start_run("far", params={"a": 1})
-    return Run(client, begun.id, "far", "mlflow-artifacts:/1/a", flush_seconds=0, store=store.uri)
-
-
-def write_some(run: Run, first: int = 1, last: int = 3) -> None:
-    for step in range(first, last + 1):
-        run.log_metrics({"m": step / 3, "n": float("nan")}, step)
-        run.log_bytes(b"%d" % step, "checkpoints/last.npz")
-        run.set_tag("t", step)
-    run.log_params({f"p{last}": "x"})
-    run.log_dataset("digits", "0" * 64, "file:///digits.npz")
-    run.set_tag("gone", 1)
-    run.delete_tag("gone")
-
-
-def told(client: MlflowClient, run: Run) -> dict[str, Any]:
-    found = client.get_run(run.id)
-    path = Path(found.info.artifact_uri, "checkpoints/last.npz")
-    return {
-        "points": [(p.step, p.value) for p in client.get_metric_history(run.id, "m")],
-        "params": found.data.params,
-        "tag": found.data.tags.get("t"),
-        "gone": found.data.tags.get("gone"),
-        "status": found.info.status,
-        "last": path.read_bytes() if path.exists() else None,
-        "data": [each.dataset.name for each in found.inputs.dataset_inputs],
-    }
-
-
-WHOLE = {
-    "points": [(step, step / 3) for step in range(1, 7)],
-    "params": {"a": "1", "p3": "x", "p6": "x"},
-    "tag": "6",
-    "gone": None,
-    "status": "FINISHED",
-    "last": b"6",
-    "data": ["digits"],
-}
-
-
-def test_what_was_kept_is_delivered_when_the_store_answers_again(
-    store: Store, client: MlflowClient, network: Network, caplog: pytest.LogCaptureFixture
+def test_a_store_that_another_process_writes_to_for_long_does_not_hold_a_run_up(
+    run: Run, uri: str, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.INFO)
-    run = far(store, client)
-    network.down = True
-    write_some(run)
-    assert [path.name for path in PLACE.iterdir()] == [run.id]
-    assert caplog.text.count("does not answer") == 1
-    assert "secret" not in caplog.text + (PLACE / run.id / LINES).read_text()
-    network.down = False
-    write_some(run, 4, 6)
-    assert not (PLACE / run.id).exists()
-    assert caplog.text.count("answers again") == 1
+    monkeypatch.setattr(sender, "CONTACT_SECONDS", 0.2)
+    other = sqlite3.connect(uri.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    for step in range(20):
+        run.log_metrics({"m": 1.0}, step)
+    assert time.monotonic() - started < 15, "MLflow alone would have waited 20 s at the first"
+    assert journals()
+    other.execute("ROLLBACK")
     run.close("FINISHED")
-    assert told(client, run) == WHOLE
+    assert len(client.get_metric_history(run.id, "m")) == 20
+    assert not journals()
 
 
-@pytest.mark.parametrize("calls", range(1, 14))
-def test_a_store_that_goes_in_the_middle_of_a_delivery_gets_everything_once(
-    calls: int, store: Store, client: MlflowClient, network: Network
-) -> None:
-    run = far(store, client)
-    network.down = True
-    write_some(run)
-    network.left = calls
-    write_some(run, 4, 6)
-    network.down = False
-    run.close("FINISHED")
-    assert told(client, run) == WHOLE
+def test_a_run_cannot_start_where_the_store_does_not_answer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise requests.ConnectionError("http://user:secret@host refused")
 
-
-def test_an_artifact_is_kept_once_and_delivered_once(store: Store, client: MlflowClient, network: Network) -> None:
-    run = far(store, client)
-    network.down = True
-    for number in range(50):
-        run.log_bytes(b"%d" % number, "checkpoints/last.npz")
-    kept = [path for path in (PLACE / run.id).rglob("*") if path.is_file()]
-    assert sorted(path.name for path in kept) == [LINES, "last.npz"]
-    network.down = False
-    run.close("FINISHED")
-    assert network.calls.count("log_artifact") == 1
-    assert told(client, run)["last"] == b"49"
-
-
-def lost(store: Store, client: MlflowClient, network: Network, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A run whose store did not come back before its end, and whose process has ended."""
-    run = far(store, client)
-    network.down = True
-    write_some(run)
-    write_some(run, 4, 6)
-    run.close("FINISHED")
-    network.down = False
-    monkeypatch.setattr(process, "process_start", lambda pid: None)
-    return run
-
-
-def test_the_command_delivers_afterwards_and_removes_what_it_has_delivered(
-    store: Store,
-    client: MlflowClient,
-    network: Network,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    run = lost(store, client, network, monkeypatch)
-    assert f"python -m lenet.deliver {(PLACE / run.id).absolute()}" in caplog.text
-    assert told(client, run)["status"] == "RUNNING"
-    assert resume.main(["far"]) == 2
-    assert deliver.main([]) == 0
-    assert told(client, run) == WHOLE
-    assert not any(PLACE.iterdir())
-    assert f"run `far` ({run.id}): delivered" in capsys.readouterr().out
-    assert deliver.main([]) == 0
-    assert "nothing is undelivered here" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("calls", range(12))
-def test_a_delivery_that_breaks_off_is_done_again(
-    calls: int, store: Store, client: MlflowClient, network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = lost(store, client, network, monkeypatch)
-    network.down, network.left = True, calls
-    assert deliver.main([]) == 1
-    assert (PLACE / run.id / LINES).exists()
-    network.down = False
-    assert deliver.main([str(PLACE / run.id)]) == 0
-    assert told(client, run) == WHOLE
-
-
-def test_a_line_that_was_not_finished_is_left_out(
-    store: Store, client: MlflowClient, network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = lost(store, client, network, monkeypatch)
-    with open(PLACE / run.id / LINES, "a") as file:
-        file.write('{"do": "tag", "key": "t", "te')
-    assert deliver.main([]) == 0
-    assert told(client, run) == WHOLE
-
-
-def test_a_run_that_still_lives_delivers_itself(
-    store: Store, client: MlflowClient, network: Network, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = far(store, client)
-    network.down = True
-    write_some(run)
-    network.down = False
-    assert deliver.main([]) == 2
-    assert "is still written by process" in capsys.readouterr().err
-    write_some(run, 4, 6)
-    run.close("FINISHED")
-    assert told(client, run) == WHOLE
-
-
-def test_a_run_that_was_taken_up_since_is_left_alone(
-    store: Store,
-    client: MlflowClient,
-    network: Network,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    run = lost(store, client, network, monkeypatch)
-    client.set_tag(run.id, process.PID, "1")
-    assert deliver.main([]) == 2
-    assert "taken up by another process" in capsys.readouterr().err
-    assert (PLACE / run.id / LINES).exists()
-
-
-DAMAGES = {
-    "empty": lambda lines: "",
-    "no journal": lambda lines: "[]\n",
-    "no JSON": lambda lines: lines.replace('{"do": "tag"', '{"do: "tag"'),
-    "unknown": lambda lines: lines.replace('"do": "tag"', '"do": "call"'),
-    "no points": lambda lines: lines.replace('"points": [[', '"points": [[[['),
-    "short points": lambda lines: lines.replace('["m", ', '["m"], ['),
-    "outside": lambda lines: lines.replace("checkpoints/last.npz", "../../../last.npz"),
-    "absolute": lambda lines: lines.replace("checkpoints/last.npz", "/etc/passwd"),
-    "missing": lambda lines: lines.replace("checkpoints/last.npz", "checkpoints/first.npz"),
-    "no name": lambda lines: lines.replace('"name": "checkpoints/last.npz"', '"nam": 3'),
-    "long": lambda lines: lines + '{"do": "' + "x" * 200_000 + '"}\n',
-    "deep": lambda lines: lines + "[" * 100_000 + "\n",
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_journal_is_refused_with_one_message_and_kept(
-    damage: str,
-    store: Store,
-    client: MlflowClient,
-    network: Network,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    run = lost(store, client, network, monkeypatch)
-    path = PLACE / run.id / LINES
-    path.write_text(DAMAGES[damage](path.read_text()))
-    assert deliver.main([]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert run.id in error
-    assert path.exists()
-
-
-def test_a_journal_for_a_store_with_a_password_asks_for_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    owner = {"name": "a", "store": "http://***@host:5000", process.HOST: "h", process.PID: "1", process.START: "x"}
-    Journal.begin("0" * 32, owner)
-    assert deliver.main([]) == 2
-    error = capsys.readouterr().err
-    assert "http://***@host:5000" in error
-    assert "MLFLOW_TRACKING_URI" in error
-
-
-def test_what_is_no_journal_is_refused(folder: Path) -> None:
-    (folder / "empty").mkdir()
-    assert deliver.main(["empty"]) == 2
-    with pytest.raises(UserError, match="holds no"):
-        from lenet.tracking.redelivery import redeliver
-
-        redeliver(folder / "nothing", None)
-
-
-def test_where_the_disk_takes_nothing_either_it_is_said(
-    store: Store, client: MlflowClient, network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = far(store, client)
-    network.down = True
-    Path("mlruns").write_text("a file where the folder belongs")
-    with pytest.raises(TrackingError, match="no journal can be kept"):
-        run.set_tag("t", 1)
-
-
-def test_what_a_store_refuses_is_an_error_at_once(
-    store: Store, client: MlflowClient, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise MlflowException("no such run", error_code=INVALID_PARAMETER_VALUE)
-
-    run = far(store, client)
-    monkeypatch.setattr(MlflowClient, "set_tag", refuse)
-    with pytest.raises(TrackingError, match="no such run"):
-        run.set_tag("t", 1)
-    assert not PLACE.exists()
-
-
-def test_a_whole_run_whose_store_goes_and_comes_back_is_recorded_as_any_other(
-    workplace: Path, records: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = [*SMALL, "trainer.figures=none"]
-    assert main(command) == 0
-    monkeypatch.setattr(delivery, "PATIENCE", (0.01, 0.02))
-    network = Network(monkeypatch)
-    original = Run.log_metrics
-
-    def going(self: Run, metrics: Any, step: int) -> None:
-        self.flush_seconds = 0
-        network.down = step == 2
-        original(self, metrics, step)
-
-    monkeypatch.setattr(Run, "log_metrics", going)
-    assert main(command) == 0
-    network.down = False
-    assert_same(MlflowClient(), *records())
-    assert not any(Path("mlruns/undelivered").iterdir())
-
-
-def test_a_journal_is_plain_json(store: Store, client: MlflowClient, network: Network) -> None:
-    run = far(store, client)
-    network.down = True
-    write_some(run)
-    first, *others = map(json.loads, (PLACE / run.id / LINES).read_text().splitlines())
-    assert first["run"] == run.id
-    assert {line["do"] for line in others} == {"points", "artifact", "tag", "untag", "params", "dataset"}
+    monkeypatch.setattr(MlflowClient, "create_run", refused)
+    with pytest.raises(UserError, match=r"tracking\.uri: the store .* does not answer: http://\*\*\*@host refused"):
+        store.start_run("a")

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.tracking import MlflowClient
 
 from lenet.tracking.failures import TrackingError
@@ -126,9 +125,9 @@ def test_a_data_set_that_cannot_be_recorded_is_not_tried_again(store: Store, mon
 
     def fails(*arguments: Any, **options: Any) -> None:
         tries.append(arguments)
-        raise MlflowException("it is none", error_code=INVALID_PARAMETER_VALUE)
+        raise MlflowException("too long", INVALID_PARAMETER_VALUE)
 
     monkeypatch.setattr(MlflowClient, "log_inputs", fails)
-    with pytest.raises(TrackingError, match="it is none"):
+    with pytest.raises(TrackingError, match="too long"):
         store.start_run("run").log_dataset("digits", "0", "file:///digits.npz")
     assert len(tries) == 1
