@@ -4,12 +4,15 @@
 anything is done. What is wrong ends in one `UserError` that names the key, what was found and what is accepted.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from lenet import trust
 from lenet.backend import BackendSettings
 from lenet.construct import call, make
 from lenet.data import DataSource
@@ -24,6 +27,8 @@ from lenet.validation import NonNegativeInt, validated
 
 KEYS = ("seed", "network", "optimizer", "schedule", "data", "trainer", "backend", "tracking", "sweep")
 """What a configuration has at the top."""
+PLACES = re.compile(r"(optimizer|schedule|data|network\.layers\[\d+\])\._target_")
+"""Where a configuration names a class."""
 
 
 class TrackingSettings:
@@ -49,17 +54,23 @@ class SweepSettings:
 
 
 class NetworkSettings:
-    """A network before its shapes are known. All but `layers` and `initializer` serve the layers by interpolation."""
+    """A network before its shapes are known. All but `layers` and `initializer` serve the layers by interpolation.
+
+    `allowed` is no key of the configuration but says where layers may come from, as for `build`.
+    """
 
     @validated
     def __init__(
         self,
+        allowed: Collection[str] | None,
+        /,
         layers: Annotated[list[dict[str, Any]], Field(min_length=1)],
         initializer: Initializer = "he_normal",
         activation: Literal["relu", "tanh", "sigmoid", "scaled_tanh"] | None = None,
         pooling: Literal["avg", "max"] | None = None,
         **interpolated: Any,
     ) -> None:
+        self.allowed = allowed
         self.specifications = layers
         self.initializer = initializer
         self.layers(classes=2)  # names, types and ranges of every layer are checked here
@@ -70,7 +81,7 @@ class NetworkSettings:
         for index, specification in enumerate(self.specifications):
             arguments = {key: classes if value == "classes" else value for key, value in specification.items()}
             name = str(arguments.pop("name", ""))  # any layer can be named, whatever its constructor takes
-            layers.append(make(arguments, f"network.layers[{index}]", Layer))
+            layers.append(make(arguments, f"network.layers[{index}]", Layer, self.allowed))
             layers[-1].name = name
         return layers
 
@@ -96,20 +107,27 @@ class Plan:
     config: Mapping[str, Any]
 
 
-def build(config: Mapping[str, Any]) -> Plan:
-    """Return the plan of a run from a composed, resolved configuration; raise `UserError` if any of it is wrong."""
+def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> Plan:
+    """Return the plan of a run from a composed, resolved configuration; raise `UserError` if any of it is wrong.
+
+    Without `allowed` the configuration is the user's own, and may name any class. A collection of modules, empty or
+    not, says that it comes from a store (a run, a checkpoint, a file of others): then it may name only classes that
+    lenet or these modules define, nothing else is imported, and it may hold nothing but plain, resolved values.
+    """
+    if allowed is not None:
+        trust.vet(config, "the stored configuration", PLACES)
     for key in config:
         if key not in KEYS:
             raise UserError(f"Unknown key `{key}`.{did_you_mean(key, KEYS)} Accepted at the top: {', '.join(KEYS)}.")
     for key in KEYS:
-        if config.get(key) is None:
+        if config.get(key) is None and (key != "sweep" or key in config):  # which no run stores
             raise UserError(f"`{key}` is missing from the configuration; `--help` lists what it may be.")
     return Plan(
         seed=call(_seed, {"seed": config["seed"]}, ""),
-        network=call(NetworkSettings, config["network"], "network"),
-        optimizer=make(config["optimizer"], "optimizer", Optimizer),
-        schedule=make(config["schedule"], "schedule", Schedule),
-        data=make(config["data"], "data", DataSource),
+        network=call(partial(NetworkSettings, allowed), config["network"], "network"),
+        optimizer=make(config["optimizer"], "optimizer", Optimizer, allowed),
+        schedule=make(config["schedule"], "schedule", Schedule, allowed),
+        data=make(config["data"], "data", DataSource, allowed),
         trainer=call(TrainerSettings, config["trainer"], "trainer"),
         backend=call(BackendSettings, config["backend"], "backend"),
         tracking=call(TrackingSettings, config["tracking"], "tracking"),
