@@ -21,7 +21,7 @@ from lenet.initializers import Initializer
 from lenet.layers import Layer
 from lenet.optimizers import Optimizer
 from lenet.schedules import Schedule
-from lenet.tracking.address import tracking_uri
+from lenet.tracking.address import masked, tracking_uri
 from lenet.training.settings import TrainerSettings
 from lenet.validation import NonNegativeInt, validated
 
@@ -93,7 +93,10 @@ def _seed(seed: NonNegativeInt) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, checked and ready to start. `config` is the configuration it was built from."""
+    """A run, checked and ready to start.
+
+    `config` is the configuration it was built from as it is recorded: users and passwords in addresses are masked.
+    """
 
     seed: int
     network: NetworkSettings
@@ -132,5 +135,5 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
         backend=call(BackendSettings, config["backend"], "backend"),
         tracking=call(TrackingSettings, config["tracking"], "tracking"),
         sweep=call(SweepSettings, config.get("sweep", {}), "sweep"),
-        config={key: value for key, value in config.items() if key != "sweep"},
+        config=masked({key: value for key, value in config.items() if key != "sweep"}),
     )

@@ -5,10 +5,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from lenet.errors import Failure, UserError
 from lenet.signals import sigterm_like_ctrl_c
+from lenet.tracking.address import mask
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done; the run or a job of the sweep failed; what was asked for is wrong or cannot be had; interrupted."""
@@ -22,10 +23,10 @@ def run_command(command: Callable[[], int]) -> int:
         try:
             return command()
         except UserError as error:
-            print(f"lenet: {error}", file=sys.stderr)
+            print(mask(f"lenet: {error}"), file=sys.stderr)
             return WRONG
         except Failure as error:
-            print(f"lenet: {error}", file=sys.stderr)
+            print(mask(f"lenet: {error}"), file=sys.stderr)
             return FAILED
         except KeyboardInterrupt:
             print("lenet: interrupted", file=sys.stderr)
@@ -48,6 +49,17 @@ def write_out(text: str) -> None:
             raise Failure(f"the output cannot be written: {error.strerror}.") from error
 
 
+@contextmanager
+def masking() -> Iterator[None]:
+    """Mask users and passwords in what others write to standard output, which is held back until the end."""
+    text = io.StringIO()
+    try:
+        with redirect_stdout(text):
+            yield
+    finally:
+        write_out(mask(text.getvalue()))
+
+
 class _Console(logging.Handler):
     """Messages as plain lines on standard output, above a progress bar where there is one."""
 
@@ -55,7 +67,7 @@ class _Console(logging.Handler):
         from tqdm import tqdm
 
         try:
-            tqdm.write(self.format(record), file=sys.stdout)
+            tqdm.write(mask(self.format(record)), file=sys.stdout)
         except OSError:
             # Whoever read our output has gone (`| head`), or its disk is full. The work goes on without a listener.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,6 +21,7 @@ from lenet.schedules import RangeTest
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests, shielded
 from lenet.tables import cut
+from lenet.tracking.address import masked
 from lenet.tracking.tags import ERROR
 from lenet.tracking.ui import how_to_look
 from lenet.training.keeper import Keeper
@@ -200,7 +201,7 @@ def _describe(plan: Plan, session: Session, overrides: Sequence[str], run: "Run"
     run.log_dataset(data.name, data.digest, data.source)
     run.set_tag(DATA, data.digest)
     run.log_text(yaml.safe_dump(dict(plan.config), sort_keys=False), "config/config.yaml")
-    run.log_text(yaml.safe_dump(list(overrides)), "config/overrides.yaml")
+    run.log_text(yaml.safe_dump(masked(list(overrides))), "config/overrides.yaml")
     size = "×".join(map(str, data.train_images.shape[1:]))
     level = logging.DEBUG if plan.sweep.parent else logging.INFO  # a sweep's jobs are much alike
     log.log(level, "run %s on %s: images of %s in %d classes,", run.name, data.name, size, len(data.classes))

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from lenet.command import DONE, FAILED, run_command
+from lenet.command import DONE, FAILED, masking, run_command
 from lenet.errors import UserError
 
 
@@ -19,7 +19,8 @@ def _main(arguments: Sequence[str]) -> int:
 
     command = read(arguments)
     if not command.is_run:
-        launch(command, lambda config: None)
+        with masking():
+            launch(command, lambda config: None)
         return DONE
     from lenet.build import build
 

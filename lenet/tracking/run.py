@@ -205,7 +205,8 @@ def reason(error: BaseException) -> str:
     while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
         error = inner
     line = " ".join(str(error).split()) or type(error).__name__
-    return mask(line if len(line) <= 400 else line[:400] + "…")
+    line = mask(line)  # before it is cut, perhaps between a password and its @
+    return line if len(line) <= 400 else line[:400] + "…"
 
 
 def as_text(value: object, limit: int) -> str:

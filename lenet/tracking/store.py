@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.tracking import process
+from lenet.tracking.address import mask
 from lenet.tracking.gone import RUNNING, farewell, has_gone, last_sign
 from lenet.tracking.opening import open_store, turn
 from lenet.tracking.run import SILENCE, TAG_LENGTH, Run, Status, as_text, defaults, translated
@@ -84,7 +85,7 @@ class Store:
         }
         with translated():
             texts = {key: as_text(value, TAG_LENGTH) for key, value in known.items()}
-            info = self._client.create_run(self.experiment_id, tags=texts, run_name=name).info
+            info = self._client.create_run(self.experiment_id, tags=texts, run_name=name and mask(name)).info
         run = Run(self._client, info.run_id, info.run_name, info.artifact_uri)
         try:
             run.log_params(params or {})
