@@ -5,7 +5,10 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
 
+from lenet.tracking.address import masked
 from lenet.validation import PositiveInt, validated
 
 Plugins.instance()  # Hydra imports its own plugins anew as it looks for them: an earlier class would not be theirs
@@ -25,6 +28,13 @@ class GridSettings:
 
 class GridSweeper(BasicSweeper):
     """Hydra's own sweeper, without composing every job once more to check it: that has been done when it is called."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        # The launcher has its own; this one is for `multirun.yaml`, in which no password belongs.
+        folder = config.hydra.sweep.dir  # told by the time, and kept from here on
+        self.config = OmegaConf.create(masked(OmegaConf.to_container(config, resolve=False)))
+        self.config.hydra.sweep.dir = folder
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Do nothing."""

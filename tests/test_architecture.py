@@ -52,7 +52,7 @@ HOMES = {
     "matplotlib": {"plots"},
     "cupy": {"backend"},
     "hydra": {"clusters", "composition", "config", "construct", "diagnosis", "jobs", "launcher", "search", "sweeper"},
-    "omegaconf": {"clusters", "composition", "config", "diagnosis", "jobs", "launcher"},
+    "omegaconf": {"clusters", "composition", "config", "diagnosis", "jobs", "launcher", "sweeper"},
     "optuna": {"search"},
     "ray": {"clusters"},
     "submitit": {"clusters"},
