@@ -4,6 +4,7 @@
 anything is done. What is wrong ends in one `UserError` that names the key, what was found and what is accepted.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from lenet import trust
 from lenet.backend import BackendSettings
 from lenet.construct import call, make
 from lenet.data import DataSource
@@ -19,12 +21,14 @@ from lenet.initializers import Initializer
 from lenet.layers import Layer
 from lenet.optimizers import Optimizer
 from lenet.schedules import Schedule
-from lenet.tracking.address import tracking_uri
+from lenet.tracking.address import masked, tracking_uri
 from lenet.training.settings import TrainerSettings
 from lenet.validation import NonNegativeInt, validated
 
 KEYS = ("seed", "network", "optimizer", "schedule", "data", "trainer", "backend", "tracking", "sweep")
 """What a configuration has at the top."""
+PLACES = re.compile(r"(optimizer|schedule|data|network\.layers\[\d+\])\._target_")
+"""Where a configuration names a class."""
 
 
 class TrackingSettings:
@@ -52,7 +56,7 @@ class SweepSettings:
 class NetworkSettings:
     """A network before its shapes are known. All but `layers` and `initializer` serve the layers by interpolation.
 
-    `allowed` is as `build` takes it, and by position alone, so that no configuration can say it.
+    `allowed` is no key of the configuration but says where layers may come from, as for `build`.
     """
 
     @validated
@@ -66,8 +70,8 @@ class NetworkSettings:
         pooling: Literal["avg", "max"] | None = None,
         **interpolated: Any,
     ) -> None:
-        self.specifications = layers
         self.allowed = allowed
+        self.specifications = layers
         self.initializer = initializer
         self.layers(classes=2)  # names, types and ranges of every layer are checked here
 
@@ -89,7 +93,10 @@ def _seed(seed: NonNegativeInt) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, checked and ready to start. `config` is the configuration it was built from."""
+    """A run, checked and ready to start.
+
+    `config` is the configuration it was built from as it is recorded: users and passwords in addresses are masked.
+    """
 
     seed: int
     network: NetworkSettings
@@ -106,14 +113,17 @@ class Plan:
 def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> Plan:
     """Return the plan of a run from a composed, resolved configuration; raise `UserError` if any of it is wrong.
 
-    With `allowed`, the configuration comes from a store, and may name classes of lenet's own modules and of those
-    allowed alone. Without, it is the user's own, and may name any.
+    Without `allowed` the configuration is the user's own, and may name any class. A collection of modules, empty or
+    not, says that it comes from a store (a run, a checkpoint, a file of others): then it may name only classes that
+    lenet or these modules define, nothing else is imported, and it may hold nothing but plain, resolved values.
     """
+    if allowed is not None:
+        trust.vet(config, "the stored configuration", PLACES)
     for key in config:
         if key not in KEYS:
             raise UserError(f"Unknown key `{key}`.{did_you_mean(key, KEYS)} Accepted at the top: {', '.join(KEYS)}.")
     for key in KEYS:
-        if config.get(key) is None:
+        if config.get(key) is None and (key != "sweep" or key in config):  # which no run stores
             raise UserError(f"`{key}` is missing from the configuration; `--help` lists what it may be.")
     return Plan(
         seed=call(_seed, {"seed": config["seed"]}, ""),
@@ -125,5 +135,5 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
         backend=call(BackendSettings, config["backend"], "backend"),
         tracking=call(TrackingSettings, config["tracking"], "tracking"),
         sweep=call(SweepSettings, config.get("sweep", {}), "sweep"),
-        config={key: value for key, value in config.items() if key != "sweep"},
+        config=masked({key: value for key, value in config.items() if key != "sweep"}),
     )

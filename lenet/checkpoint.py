@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from lenet.errors import UserError, did_you_mean
 from lenet.files import write_atomically
+from lenet.stored_json import MAX_CHARACTERS, read_json
+from lenet.tables import cut
 
 FORMAT = 1
 MAX_BYTES = 1 << 30
@@ -30,7 +32,13 @@ MAX_ARRAYS = 10_000
 MAX_DIRECTORY = 4 << 20
 MAX_HEADER = 10_000
 MAX_DIMENSIONS = 32
+MAX_NAME = 500
+MAX_SAID = 300
+CHUNK = 1 << 20
+MAX_DEFLATE_RATIO = 1032
+"""No deflate stream grows by more."""
 MAX_REPORTED = 5
+MAX_REPORTED_NAME = 100
 
 # The header that NumPy writes for an array of plain numbers or text, and no other: nothing in it is
 # evaluated.
@@ -68,14 +76,18 @@ def dumps(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> bytes:
     """Return a checkpoint's bytes, which are a function of `arrays` and `meta` in their order, and of nothing
     else.
 
-    Raises ValueError for arrays that could not be loaded again (objects, complex numbers, over 1 GiB in all)
-    and TypeError for what JSON cannot hold.
+    Raises ValueError for what could not be loaded again (objects, complex numbers, over 1 GiB in all) and
+    TypeError for what JSON cannot hold.
     """
     text = json.dumps({"format": FORMAT, **meta}, default=_plain)
     everything = {"meta": np.array(text), **arrays}
     for name, array in everything.items():
-        if not name or array.dtype.kind not in _KINDS:
+        if array.dtype.kind not in _KINDS:
             raise ValueError(f"arrays: `{name}` has dtype {array.dtype}, which a checkpoint does not hold")
+        if not _is_name(name):
+            raise ValueError(f"arrays: {name!r} is no name: empty, not printable, or over {MAX_NAME} characters")
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"meta: {len(text):,} characters are more than a checkpoint holds ({MAX_CHARACTERS:,})")
     if "meta" in arrays:
         raise ValueError("arrays: the name `meta` is taken")
     if len(everything) > MAX_ARRAYS or sum(array.nbytes + MAX_HEADER for array in everything.values()) > MAX_BYTES:
@@ -99,7 +111,7 @@ def load(path: Path) -> Checkpoint:
 
     Raises UserError, naming the file, for anything but an intact file of this format: no .npz, truncated, a
     checksum that differs, pickled objects, sizes that contradict each other or exceed 1 GiB in all, no
-    `meta`, another format.
+    `meta`, another format. The arrays are read-only, and little more memory is taken than they have.
     """
     if not path.is_file():
         raise UserError(f"checkpoint {path}: no such file")
@@ -108,7 +120,9 @@ def load(path: Path) -> Checkpoint:
     except OSError as error:
         raise UserError(f"checkpoint {path}: cannot be read: {error.strerror or error}") from None
     except (_DamagedError, *_MALFORMED) as error:
-        raise UserError(f"checkpoint {path}: is damaged or not a checkpoint: {error}") from None
+        raise UserError(f"checkpoint {path}: is damaged or not a checkpoint: {_said(error)}") from None
+    except MemoryError:
+        raise UserError(f"checkpoint {path}: takes more memory than there is") from None
     return Checkpoint(path, arrays, _meta(path, arrays.pop("meta", None)))
 
 
@@ -157,10 +171,12 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
             arrays: dict[str, NDArray[Any]] = {}
             for entry in entries:
                 name = entry.filename.removesuffix(".npy")
-                if name == entry.filename or name in arrays:
-                    raise _DamagedError(f"`{entry.filename}` is no array, or there twice")
+                if name == entry.filename or not _is_name(name) or name in arrays:
+                    raise _DamagedError(f"{cut(entry.filename, MAX_REPORTED_NAME)!r} is no array, or there twice")
                 if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise _DamagedError(f"`{name}` is compressed in another way than NumPy does")
+                if entry.file_size > entry.compress_size * MAX_DEFLATE_RATIO:
+                    raise _DamagedError(f"`{name}` declares more than it can hold")
                 with file.open(entry) as stream:
                     arrays[name] = _read_array(stream, name, entry.file_size)
     return arrays
@@ -191,27 +207,51 @@ def _read_array(stream: IO[bytes], name: str, size: int) -> NDArray[Any]:
         raise _DamagedError(f"`{name}` has the unknown dtype {match[1].decode()}") from None
     shape = tuple(int(number) for number in match[3].decode().replace(",", " ").split())
     needed = math.prod(shape) * dtype.itemsize
-    if len(shape) > MAX_DIMENSIONS or dtype.itemsize == 0 or needed != size - 10 - length:
-        raise _DamagedError(f"`{name}` has {size:,} bytes, which is not what shape {shape} and dtype {dtype} take")
+    if (
+        len(shape) > MAX_DIMENSIONS
+        or max(shape, default=0) > MAX_BYTES
+        or dtype.itemsize == 0
+        or needed != size - 10 - length
+    ):
+        took = f"shape {cut(str(shape), MAX_REPORTED_NAME)} and dtype {dtype} take"
+        raise _DamagedError(f"`{name}` has {size:,} bytes, which is not what {took}")
     # Exactly as much as declared (a compressed entry can hold more than it says), then the end with its
     # checksum.
-    data = stream.read(needed)
+    data = bytearray()
+    while len(data) < needed and (chunk := stream.read(min(CHUNK, needed - len(data)))):
+        data += chunk  # piece by piece: in one go, `zipfile` holds it twice
     if len(data) != needed or stream.read(1):
         raise _DamagedError(f"`{name}` is longer or shorter than it says")
-    return np.ndarray(shape, dtype, data, order="F" if match[2] == b"True" else "C")
+    array: NDArray[Any] = np.ndarray(shape, dtype, data, order="F" if match[2] == b"True" else "C")
+    array.flags.writeable = False
+    return array
 
 
 def _meta(path: Path, array: NDArray[Any] | None) -> dict[str, Any]:
     if array is None or array.shape != () or array.dtype.kind != "U":
         raise UserError(f"checkpoint {path}: is not a checkpoint: it has no text `meta`")
+    if array.dtype.itemsize > 4 * MAX_CHARACTERS:
+        raise UserError(f"checkpoint {path}: `meta` has more than {MAX_CHARACTERS:,} characters")
     try:
-        meta = json.loads(str(array))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"checkpoint {path}: `meta` is not JSON: {error}") from None
+        # Not by `str(array)`, which fails in its own ways on what is no character.
+        text = array.astype(array.dtype.newbyteorder("<")).tobytes().decode("utf-32-le").rstrip("\0")
+    except UnicodeDecodeError as error:
+        raise UserError(f"checkpoint {path}: `meta` is not JSON: it is no text ({error.reason})") from None
+    meta = read_json(text, f"checkpoint {path}: `meta`")
     found = meta.get("format") if isinstance(meta, dict) else None
     if type(found) is not int or found != FORMAT:
-        raise UserError(f"checkpoint {path}: `meta` has format {found!r}, this version reads format {FORMAT}")
+        shown = cut(repr(found), MAX_REPORTED_NAME)
+        raise UserError(f"checkpoint {path}: `meta` has format {shown}, this version reads format {FORMAT}")
     return dict(meta)
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= MAX_NAME and name.isprintable()
+
+
+def _said(error: BaseException) -> str:
+    """Return an error's text in one line that a terminal can show, whatever of the file it repeats."""
+    return cut("".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(error).split())), MAX_SAID)
 
 
 def _plain(value: object) -> object:

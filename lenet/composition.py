@@ -1,7 +1,8 @@
 """Composing configurations with Hydra, and the jobs of a sweep in less than a composition each."""
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hydra import compose
@@ -9,12 +10,16 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
 from lenet.errors import UserError, did_you_mean
 from lenet.flatten import flatten
+
+ENVIRONMENT = "oc.env"
+"""OmegaConf's resolver that reads environment variables."""
 
 
 def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Override]:
@@ -27,8 +32,12 @@ def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Overrid
                 raise HydraException("it has no key")
             parsed += parser.parse_overrides([override])
         except HydraException as error:
+            if "://" in override:  # an address, perhaps with a password, whose end cannot be told here
+                shown, why = f"{override.partition('=')[0]}=…", "it has an address with special characters"
+            else:
+                shown, why = override, str(error).splitlines()[0]
             raise UserError(
-                f"Cannot read `{override}`: {str(error).splitlines()[0]}. Overrides are written key=value, "
+                f"Cannot read `{shown}`: {why}. Overrides are written key=value, "
                 "with quotes around values that hold special characters: key='a,b'."
             ) from error
     return parsed
@@ -89,10 +98,19 @@ def _sets_value(override: Override, loader: ConfigLoader) -> bool:
 
 
 def to_dict(config: DictConfig) -> dict[str, Any]:
-    """Return a composed configuration as plain containers, every interpolation resolved and no value missing."""
+    """Return a composed configuration as plain containers, every interpolation resolved and no value missing.
+
+    Raises `UserError` for one that cannot be resolved, or that reads an environment variable.
+    """
     try:
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+        with _without_environment():
+            return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
+        cause = error.__cause__ or error.__context__
+        while cause is not None:
+            if isinstance(cause, UserError):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
         problem = str(error).splitlines()[0]
         raise UserError(f"`{error.full_key}` must be given a value ({problem}).") from error
 
@@ -122,3 +140,21 @@ def set_values(config: Mapping[str, Any], overrides: Sequence[str], accepted: Co
             raise UserError(f"`{override.input_line}` is not a single value: write {key}=VALUE.")
         node[last] = override.value()
     return changed
+
+
+@contextmanager
+def _without_environment() -> Iterator[None]:
+    """Have `oc.env` refuse: what a variable holds may be a secret, and the resolved configuration is recorded."""
+
+    def refuse(name: object, *default: object, _node_: Node) -> None:
+        raise UserError(
+            f"`{_node_._get_full_key(None)}` reads the environment variable {name} (oc.env), whose value would be "
+            'recorded with the run. Accepted: the value itself, which a shell can put in (key="$NAME"). A store\'s '
+            "address may stand in MLFLOW_TRACKING_URI and the folder of data in LENET_DATA, and is not recorded then."
+        )
+
+    OmegaConf.register_new_resolver(ENVIRONMENT, refuse, replace=True)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver(ENVIRONMENT, oc.env, replace=True)

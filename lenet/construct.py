@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from hydra.utils import get_object
 from pydantic import ValidationError
 
+from lenet import trust
 from lenet.errors import UserError, did_you_mean
-from lenet.trust import check_plain, trusted
 
 Part = TypeVar("Part")
 VAR_KEYWORD = inspect.Parameter.VAR_KEYWORD
@@ -19,19 +19,16 @@ VAR_KEYWORD = inspect.Parameter.VAR_KEYWORD
 def make(node: Any, key: str, kind: type[Part], allowed: Collection[str] | None = None) -> Part:
     """Return the object that `node`, a mapping with `_target_` and arguments, describes; it must be a `kind`.
 
-    With `allowed`, the node is not trusted: only classes of lenet's own modules and of those allowed are made.
+    Arguments are handed over as they are: what they describe in turn is not made. Where `allowed` is given, `node`
+    comes from a store, and only what `trust.resolve` finds is called. Raises `UserError` that names the key.
     """
     if not isinstance(node, Mapping) or not isinstance(node.get("_target_"), str):
         raise UserError(
             f"`{key}` is {node!r}; it needs a mapping with `_target_`, the import path of a {kind.__name__}."
         )
-    arguments = {name: value for name, value in node.items() if name != "_target_"}
-    if allowed is None:
-        target = _resolve(node["_target_"], key, kind)
-    else:
-        check_plain(arguments, key)
-        target = trusted(node["_target_"], key, kind, allowed)
-    part = call(target, arguments, key)
+    path = node["_target_"]
+    target = _resolve(path, key, kind) if allowed is None else trust.resolve(path, key, kind, allowed)
+    part = call(target, {name: value for name, value in node.items() if name != "_target_"}, key)
     if not isinstance(part, kind):
         raise UserError(f"`{key}._target_` is {node['_target_']!r}, which makes no {kind.__name__} but {part!r}.")
     return part
@@ -39,6 +36,8 @@ def make(node: Any, key: str, kind: type[Part], allowed: Collection[str] | None 
 
 def call(function: Callable[..., Part], arguments: Mapping[str, Any], key: str) -> Part:
     """Call `function`, and turn what it finds wrong with its arguments into a `UserError` that names the key."""
+    if not isinstance(arguments, Mapping):
+        raise UserError(f"`{key}` is {arguments!r}; it needs a mapping of keys to values.")
     try:
         parameters = inspect.signature(function).parameters
     except ValueError as error:

@@ -1,6 +1,7 @@
 """A chain of named layers over one flat vector of parameters and one of gradients."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,11 @@ import numpy.typing as npt
 from lenet.backend import Array, Backend
 from lenet.initializers import INITIALIZERS, Initializer
 from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
+
+MAX_PARAMETERS = 2**28
+"""More than a checkpoint could hold."""
+MAX_OUTPUT = 2**31
+"""Numbers that a layer may put out for one sample: 8 GB. What asks for more is a mistake, or made to do harm."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,8 @@ class Network:
     """Layers in a row. `theta` holds every parameter and `gradient` its gradient; layers work on views of them.
 
     `input_shape` is one image's `(C, H, W)`; the last layer's output must be one logit for each of `classes`.
-    Raises `ShapeError` (a `UserError`) naming the layer and both shapes where they do not fit.
+    Raises `ShapeError` (a `UserError`) naming the layer and both shapes where they do not fit, or what is too large,
+    before memory is taken.
     """
 
     def __init__(self, layers: Sequence[Layer], input_shape: Shape, classes: int, backend: Backend) -> None:
@@ -43,6 +50,11 @@ class Network:
             specs = layer.parameter_specs()
             self.specs |= {f"{layer.name}/{name}": spec for name, spec in specs.items()}
             size = sum(spec.size for spec in specs.values())
+            if math.prod(shape) > MAX_OUTPUT or size + sum(each.parameters for each in self.summaries) > MAX_PARAMETERS:
+                raise ShapeError(
+                    f"layer `{layer.name}` takes {size:,} parameters and puts out shape {shape}; accepted: at most "
+                    f"{MAX_PARAMETERS:,} parameters in all and {MAX_OUTPUT:,} numbers a sample."
+                )
             self.summaries.append(
                 LayerSummary(layer.name, type(layer).__name__, shape, size, layer.multiply_accumulates())
             )

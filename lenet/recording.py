@@ -21,7 +21,7 @@ from lenet.session import Session
 from lenet.signals import shielded
 from lenet.stored import as_tags
 from lenet.tables import cut
-from lenet.tracking.address import mask
+from lenet.tracking.address import mask, masked
 from lenet.tracking.tags import CHANGED, CONFIGURATION, ERROR, RESUMED, SEVERAL, STOPPED_EARLY
 from lenet.tracking.ui import how_to_look
 from lenet.workbench import Workbench
@@ -141,7 +141,7 @@ def describe(
         run.log_text(environment, "environment.json")
         run.log_dataset(session.dataset.name, session.dataset.digest, session.dataset.source)
         run.set_tag(DATA, session.dataset.digest)
-        run.log_text(yaml.safe_dump(list(overrides)), "config/overrides.yaml")
+        run.log_text(yaml.safe_dump(masked(list(overrides))), "config/overrides.yaml")
         run.log_text(config, "config/config.yaml")
     # Not before: until the configuration is an artifact, a run that is killed is known by these.
     known = earlier.record.tags if earlier else as_tags(plan.config, overrides)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from lenet import checkpoint
 from lenet.checkpoint import Checkpoint
-from lenet.documents import read_json, read_yaml
 from lenet.errors import UserError
+from lenet.stored_json import read_json
+from lenet.stored_yaml import read_yaml
 from lenet.tracking.tags import CONFIGURATION, RESUMED
 
 if TYPE_CHECKING:
@@ -55,13 +56,13 @@ class Stored:
     def environment(self) -> dict[str, Any]:
         """Return what the run ran on, empty if that was not recorded; raise `UserError` for what is no JSON object."""
         text = self.text(ENVIRONMENT_FILE)
-        return {} if text is None else read_json(text, _source(self.record, ENVIRONMENT_FILE))
+        return {} if text is None else _read_object(text, _source(self.record, ENVIRONMENT_FILE))
 
     def environments(self) -> list[dict[str, Any]]:
         """Return what the run ran on at its start and each time it was gone on with; raises as `environment` does."""
         names = [f"resumed/{number}/{ENVIRONMENT_FILE}" for number in range(1, times_resumed(self.record) + 1)]
         texts = {name: self.text(name) for name in names}
-        later = [read_json(text, _source(self.record, name)) for name, text in texts.items() if text is not None]
+        later = [_read_object(text, _source(self.record, name)) for name, text in texts.items() if text is not None]
         return [self.environment(), *later]
 
     def checkpoint(self, name: str) -> Checkpoint | None:
@@ -107,8 +108,15 @@ def _from_tags(record: "RunRecord") -> tuple[Any, Any]:
             f"run `{record.name}` ({record.id}) has no {CONFIG_FILE}: it was not made by lenet, or its artifacts are "
             "not where the store says."
         )
-    told = read_json("".join(pieces), _source(record, "tags"), resolved=True)
+    told = _read_object("".join(pieces), _source(record, "tags"))
     return told.get("config"), told.get("overrides")
+
+
+def _read_object(text: str, source: str) -> dict[str, Any]:
+    found = read_json(text, source)
+    if not isinstance(found, dict):
+        raise UserError(f"{source} holds no JSON object.")
+    return found
 
 
 def _text(finder: "Finder", record: "RunRecord", name: str) -> str | None:

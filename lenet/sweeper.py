@@ -5,9 +5,10 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from lenet.tracking.address import mask
+from lenet.tracking.address import masked
 from lenet.validation import PositiveInt, validated
 
 Plugins.instance()  # Hydra imports its own plugins anew as it looks for them: an earlier class would not be theirs
@@ -28,11 +29,12 @@ class GridSettings:
 class GridSweeper(BasicSweeper):
     """Hydra's own sweeper, without composing every job once more to check it: that has been done when it is called."""
 
-    def setup(self, *, config: DictConfig, **others: Any) -> None:
-        """Get ready as Hydra does; the copy that it writes to `multirun.yaml` has no passwords."""
-        super().setup(config=config, **others)
-        self.config = OmegaConf.create(_masked(OmegaConf.to_container(config, resolve=False)))
-        self.config.hydra.sweep.dir = config.hydra.sweep.dir  # as it is resolved, with the time in it
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        # The launcher has its own; this one is for `multirun.yaml`, in which no password belongs.
+        folder = config.hydra.sweep.dir  # told by the time, and kept from here on
+        self.config = OmegaConf.create(masked(OmegaConf.to_container(config, resolve=False)))
+        self.config.hydra.sweep.dir = folder
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Do nothing."""
@@ -43,11 +45,3 @@ class GridSweeper(BasicSweeper):
         jobs = list(dict.fromkeys(map(tuple, BasicSweeper.split_arguments(overrides, None)[0])))
         size = max_batch_size or len(jobs)
         return [[list(job) for job in jobs[start : start + size]] for start in range(0, len(jobs), size)]
-
-
-def _masked(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _masked(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_masked(value) for value in node]
-    return mask(node) if isinstance(node, str) else node

@@ -1,88 +1,133 @@
-"""What a configuration may name that comes from a store: lenet's own, and what modules define that are allowed.
+"""What a configuration that was stored may say: a run, a checkpoint or a file of others may have been made to do harm.
 
-What counts is where it is defined, not how its name is spelled: `lenet.run.sys` is no module of ours. Nothing is
-imported but lenet's own modules and those that are allowed, since importing a module runs it.
+Whatever it names is found in modules that are trusted beforehand: lenet's own, which are imported by now, and those
+that the user allows. Nothing else is imported to look into it, since importing a module runs it.
 """
 
 import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, get_type_hints
 
 from lenet.errors import UserError
+from lenet.tables import cut
 
 OWN = "lenet"
-_PATH = re.compile(r"(?!__)[A-Za-z_]\w*(\.(?!__)[A-Za-z_]\w*)+", re.ASCII)
-_SPECIAL = re.compile(r"_[a-z]+_")
-"""Keys that mean something to Hydra: `_target_`, `_partial_`, …."""
+MAX_DEPTH = 20
+MAX_BITS = 1024
+"""Longer integers are not written by any run, and cannot even be printed."""
+SHOWN = 100
+"""Characters of what was found that a message repeats."""
+
+_PATH = re.compile(r"(?:(?!__)[A-Za-z_][A-Za-z0-9_]*\.)+(?!__)[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-def trusted(path: str, key: str, kind: type, allowed: Collection[str]) -> Callable[..., Any]:
-    """Return the concrete `kind` at an import path, or the function that says it returns one.
+def vet(config: object, source: str, places: "re.Pattern[str]") -> None:
+    """Raise `UserError` unless `config` is what runs store: plain, resolved values, and `_target_` in its `places`.
 
-    It must be at home in a module that is trusted. Raises `UserError`, naming the configuration's `key`, for anything
-    else.
+    `places` matches the dotted keys at which a part may be named. Nothing else that Hydra reads instructions from may
+    occur anywhere, nor interpolations; whether a name is trusted is for `resolve` to say.
     """
-    found = _find(path, allowed)
-    if not isinstance(found, type | FunctionType) or not _is_at_home(found, allowed):
-        raise UserError(
-            f"`{key}._target_` is {path[:200]!r}, which lenet does not define, and a stored run may name nothing else. "
-            f"Accepted: a {kind.__name__} of lenet, or of a module that you allow: --allow MODULE."
-        )
-    made = found if isinstance(found, type) else _returned(found)
-    if not isinstance(made, type) or not issubclass(made, kind) or found is kind or inspect.isabstract(found):
-        what = "is no" if isinstance(found, type) else "does not say that it returns a"
-        raise UserError(f"`{key}._target_` is {path!r}, which {what} {kind.__name__}.")
+    if not isinstance(config, Mapping):
+        raise UserError(f"{source} is {cut(repr(config), SHOWN)}; accepted: a mapping of keys to values.")
+    waiting: list[tuple[str, object, int]] = [("", config, 0)]
+    while waiting:
+        key, value, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise _refused(source, key, f"is nested more than {MAX_DEPTH} deep")
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                _vet_name(source, key, name)
+                whole = f"{key}.{name}" if key else name
+                if name.startswith("_") and name.endswith("_") and not places.fullmatch(whole):
+                    raise _refused(source, whole, "is an instruction to build something, where no part belongs")
+                waiting.append((whole, inner, depth + 1))
+        elif isinstance(value, list):
+            waiting += [(f"{key}[{index}]", inner, depth + 1) for index, inner in enumerate(value)]
+        elif isinstance(value, str):
+            if "${" in value:
+                raise _refused(source, key, f"is {cut(repr(value), SHOWN)}, which is not resolved")
+        elif isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise _refused(source, key, f"is an integer of {value.bit_length()} bits")
+        elif not isinstance(value, int | float | None):
+            raise _refused(source, key, f"is of type {type(value).__name__}")
+
+
+def resolve(path: object, key: str, kind: type, allowed: Collection[str]) -> Callable[..., Any]:
+    """Return the class that `path` names, or the function that makes such a part, for the place `key`.
+
+    It must be defined at the top of a module of lenet's or of one of the `allowed` modules (or below one), be found
+    there under its own name, and be a subclass of `kind` that can be built, or a function that says that it returns
+    one. Raises `UserError` for all else; no module but an allowed one has been imported then.
+    """
+    refusal = f"`{key}._target_` is {cut(repr(path), SHOWN)}, "
+    accepted = (
+        f"Accepted from what is stored: the import path of a {kind.__name__} that {OWN} itself defines, or with "
+        "`--allow MODULE` on the command line one that a module of your own defines."
+    )
+    if not isinstance(path, str) or not _PATH.fullmatch(path):
+        raise UserError(f"{refusal}which is no import path. {accepted}")
+    home, _, name = path.rpartition(".")
+    if not _trusted(home, allowed):
+        raise UserError(f"{refusal}which is not in a module of {OWN}'s, nor in one that was allowed. {accepted}")
+    found: object = vars(_module(home, refusal)).get(name) if home in sys.modules or not _is_own(home) else None
+    if not isinstance(found, type | FunctionType):
+        raise UserError(f"{refusal}which is no class. {accepted}")
+    defined: object = vars(sys.modules.get(found.__module__, object)).get(found.__qualname__)
+    if not _trusted(found.__module__, allowed) or defined is not found:
+        raise UserError(f"{refusal}which comes from `{found.__module__}`. {accepted}")
+    if not _makes(found, kind):
+        raise UserError(f"{refusal}which is no {kind.__name__} that can be built. {accepted}")
     return found
 
 
-def _returned(function: FunctionType) -> Any:
-    """Return what a function says that it returns, None if it does not or what it says cannot be understood."""
+def _vet_name(source: str, key: str, name: object) -> None:
+    if not isinstance(name, str) or not name.isprintable() or len(name) > SHOWN or "${" in name:
+        where = f"`{key}`" if key else "the top"
+        raise UserError(
+            f"{source}: found the key {cut(repr(name), SHOWN)} at {where}; accepted: printable text of at most "
+            f"{SHOWN} characters."
+        )
+
+
+def _refused(source: str, key: str, found: str) -> UserError:
+    return UserError(
+        f"{source}: `{cut(key, SHOWN)}` {found}; accepted: what a run stores, which is plain text, numbers, lists and "
+        "mappings, with `_target_` only where a layer, an optimizer, a schedule or data are named."
+    )
+
+
+def _trusted(module: object, allowed: Collection[str]) -> bool:
+    return isinstance(module, str) and (
+        _is_own(module) or any(module == name or module.startswith(f"{name}.") for name in allowed)
+    )
+
+
+def _is_own(module: str) -> bool:
+    return module == OWN or module.startswith(f"{OWN}.")
+
+
+def _module(name: str, refusal: str) -> Any:
+    """Return a module that is trusted; all of lenet's that define parts are imported already."""
+    if name in sys.modules:
+        return sys.modules[name]
     try:
-        return inspect.signature(function, eval_str=True).return_annotation
-    except (NameError, SyntaxError, TypeError, ValueError, AttributeError):
-        return None
-
-
-def check_plain(arguments: Mapping[str, Any], key: str) -> None:
-    """Raise `UserError` where a part's arguments hold what describes another part, or a key of Hydra's."""
-    for name, value in arguments.items():
-        _check_plain(value, f"{key}.{name}")
-        if _SPECIAL.fullmatch(name):
-            raise UserError(f"`{key}.{name}` has no place in a stored configuration.")
-
-
-def _check_plain(value: Any, key: str) -> None:
-    if isinstance(value, Mapping):
-        check_plain(value, key)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for index, each in enumerate(value):
-            _check_plain(each, f"{key}[{index}]")
-
-
-def _find(path: str, allowed: Collection[str]) -> Any:
-    """Return what stands at an import path directly in a module that is trusted, else None."""
-    if not _PATH.fullmatch(path):
-        return None
-    home, _, name = path.rpartition(".")
-    if not _is_trusted(home, allowed):
-        return None
-    try:
-        module = importlib.import_module(home)
+        return importlib.import_module(name)
     except Exception as error:  # importing the user's own module may raise anything
-        if isinstance(error, ImportError) and error.name and _is_trusted(error.name, allowed):
-            return None  # there is no such module
-        raise UserError(f"`{path}` cannot be imported: {type(error).__name__}: {error}.") from error
-    return vars(module).get(name)
+        raise UserError(
+            f"{refusal}and the module `{name}`, which was allowed, cannot be imported ({error}). "
+            "Accepted: a module that Python finds on its path."
+        ) from error
 
 
-def _is_at_home(found: type | FunctionType, allowed: Collection[str]) -> bool:
-    home = found.__module__
-    return _is_trusted(home, allowed) and vars(sys.modules.get(home, object)).get(found.__qualname__) is found
-
-
-def _is_trusted(module: str, allowed: Collection[str]) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in (OWN, *allowed))
+def _makes(found: type | FunctionType, kind: type) -> bool:
+    if isinstance(found, type):
+        return issubclass(found, kind) and found is not kind and not inspect.isabstract(found)
+    try:
+        returned = get_type_hints(found).get("return")
+    except Exception:  # annotations of the user's own may be anything
+        return False
+    return isinstance(returned, type) and issubclass(returned, kind)

@@ -12,8 +12,8 @@ ROOT = Path(lenet.__file__).parent
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
     {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables"},
-    {"documents", "trust"},
-    {"identity", "extras"},
+    {"trust", "stored_yaml", "stored_json"},
+    {"extras"},
     {"backend"},
     {"memory"},
     {
@@ -28,7 +28,7 @@ ORDER = [
         "tracking",
         "environment",
     },
-    {"network"},
+    {"network", "identity"},
     {"training"},
     {"diagnosis", "search", "sweeper"},
     {"composition"},

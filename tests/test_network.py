@@ -153,3 +153,14 @@ def test_layers_without_a_name_are_called_after_their_class():
 def test_two_layers_of_one_name_are_refused():
     with pytest.raises(ShapeError, match=r"network.layers\[1\].*`a`"):
         network([Flatten(name="a"), Linear(10, name="a")], (1, 4, 4))
+
+
+@pytest.mark.parametrize("width", [10**9, 10**12, 10**18, 10**30])
+def test_what_is_absurdly_large_is_refused_before_memory_is_taken(width):
+    for layers in (
+        [Flatten(), Linear(width), Linear(10)],
+        [Conv2d(width, 1), Flatten(), Linear(10)],
+        [Conv2d(1, 1, padding=width), AvgPool2d(2), Flatten(), Linear(10)],
+    ):
+        with pytest.raises(ShapeError, match=r"layer `\w+` takes .* accepted: at most"):
+            network(layers, (1, 28, 28))

@@ -1,235 +1,255 @@
-"""What comes from a store is not trusted: it runs no code, imports nothing, and is read as plain values alone."""
+"""A configuration that was stored builds lenet's own parts, those of allowed modules, and nothing else."""
 
+import copy
+import functools
 import sys
-import textwrap
+from pathlib import Path
 
 import pytest
 
-import lenet.experiment  # with all that it needs, so that a trial imports nothing
-import lenet.run  # noqa: F401
 from lenet.build import build
 from lenet.config import compose_config
-from lenet.construct import make
 from lenet.data import DataSource
-from lenet.documents import read_json, read_yaml
 from lenet.errors import UserError
 from lenet.layers import Layer
 from lenet.optimizers import Optimizer
 from lenet.schedules import Schedule
+from lenet.trust import resolve
 
-KINDS = {"network.layers[0]": Layer, "optimizer": Optimizer, "schedule": Schedule, "data": DataSource}
+KINDS = {"optimizer": Optimizer, "schedule": Schedule, "data": DataSource, "network.layers[0]": Layer}
 
-TARGETS = [
+SCHEDULES = ("constant", "step", "multistep", "exponential", "linear", "cosine", "onecycle", "plateau", "range_test")
+
+PATHS = [
     "os.system",
     "posix.system",
-    "subprocess.run",
     "subprocess.Popen",
     "builtins.exec",
-    "builtins.eval",
-    "builtins.open",
+    "builtins.dict",
     "pickle.loads",
     "numpy.load",
-    "pathlib.Path",
-    "importlib.import_module",
-    "functools.partial",
-    "hydra.utils.instantiate",
-    "hydra.utils.call",
-    "hydra.utils.get_method",
-    "omegaconf.OmegaConf.register_new_resolver",
-    "yaml.unsafe_load",
+    "pathlib.Path.write_text",
     "antigravity.fly",
-    "this",
-    "canary.Canary",
-    "lenet.run.sys.exit",
+    "this.s",
+    "planted.Planted",
     "lenet.run.os.system",
-    "lenet.files.os.system",
-    "lenet.files.os",
-    "lenet.command.os.dup2",
-    "lenet.files.write_atomically",
-    "lenet.run.main",
-    "lenet.experiment.execute",
-    "lenet.composition.copy.deepcopy",
-    "lenet.construct.get_object",
-    "lenet.construct.call",
-    "lenet.validation.validated",
-    "lenet.build.build",
-    "lenet.network.Network",
-    "lenet.training.crew.Crew",
-    "lenet.pool.Pool",
+    "lenet.tracking.address.os.system",
     "lenet.environment.subprocess.run",
-    "lenet.environment.Path",
-    "lenet.layers.base.ABC",
+    "lenet.environment.subprocess.Popen",
+    "lenet.backend.sys.modules",
+    "lenet.data.download.tempfile.TemporaryDirectory",
+    "lenet.data.files.Path",
+    "lenet.files.write_atomically",
+    "lenet.construct.make",
+    "lenet.construct.get_object",
+    "lenet.build.build",
+    "lenet.build.partial",
+    "lenet.run.main",
+    "lenet.random.stream",
+    "lenet.errors.UserError",
+    "lenet.network.Network",
+    "lenet.layers",
     "lenet.layers.Layer",
+    "lenet.layers.activation.Literal",
+    "lenet.layers.Conv2d.forward",
+    "lenet.layers.Conv2d.__init__",
+    "lenet.layers.Conv2d.__class__",
+    "lenet.layers.activation.__globals__",
+    "lenet.layers.activation.__wrapped__",
+    "lenet.__builtins__.exec",
     "lenet.optimizers.Optimizer",
-    "lenet.optimizers.SGD.step",
-    "lenet.optimizers.SGD.__init__",
-    "lenet.optimizers.SGD.__class__",
-    "lenet.__builtins__",
-    "lenet.__class__",
-    "lenet.optimizers.__builtins__.exec",
+    "lenet.schedules.Schedule",
+    "lenet.optimizers.ABC",
+    "lenet.data.DataSource",
+    "lenet.nowhere.Thing",
+    "lenet.plots.curves",
+    "lenet",
+    "lenetx.Thing",
     "lenet..optimizers.SGD",
     ".lenet.optimizers.SGD",
     "lenet.optimizers.SGD.",
-    "lenet",
-    "",
+    "lenet.optimizers.SGD ",
     "lenet.optimizers.SGD\n",
-    "lenet.optimizers.ＳＧＤ",
-    "lenet.optimizers:SGD",
     "lenet/optimizers/SGD",
-    "lenetx.optimizers.SGD",
-    "lenet.nothing.SGD",
-    "lenet.optimizers.Nothing",
-    "lenet.tests.canary",
+    "lenet.optimizers:SGD",
+    "lenet.optimizers.ＳGD",
+    "lenet.optimizers.SGD;import os",
+    "",
+    ".",
+    "x" * 100_000,
+    "a." * 50_000 + "b",
 ]
 
 
 @pytest.fixture
-def canary(tmp_path, monkeypatch):
-    """A module in the working directory that leaves a trace when it is imported."""
-    (tmp_path / "canary.py").write_text(
-        textwrap.dedent(
-            """
-            import os
-            from pathlib import Path
-
-            from lenet.layers import Layer, ReLU
-            from lenet.optimizers import SGD
-
-            Path("trace").touch()
-
-            class Canary(ReLU):
-                pass
-
-            def factory(**arguments) -> Layer:
-                Path("called").touch()
-                return ReLU()
-
-            make = lambda **arguments: Path("called").touch()
-            """
-        )
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("canary", None)
-
-
-@pytest.mark.parametrize("key", KINDS)
-@pytest.mark.parametrize("target", TARGETS)
-def test_nothing_is_made_of_what_is_not_lenets_own_and_of_the_kind(target, key, canary):
+def unchanged():
+    """Hold what is refused to importing nothing."""
+    composed()
     before = set(sys.modules)
-    with pytest.raises(UserError) as caught:
-        make({"_target_": target, "command": "touch trace", "args": ["touch trace"]}, key, KINDS[key], allowed=())
-    assert str(caught.value).startswith(f"`{key}._target_` is")
-    assert not {name for name in set(sys.modules) - before if not name.startswith("lenet.")}
-    assert [path.name for path in canary.iterdir() if path.name != "__pycache__"] == ["canary.py"]
+    yield
+    assert set(sys.modules) == before
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"lr": {"_target_": "os.system", "command": "touch trace"}},
-        {"lr": 0.1, "momentum": [{"_target_": "os.system"}]},
-        {"lr": 0.1, "_partial_": True},
-        {"lr": 0.1, "_args_": ["touch trace"]},
-        {"lr": 0.1, "_recursive_": False},
-        {"lr": 0.1, "_convert_": "all"},
-        {"lr": {"a": {"b": [[{"_target_": "os.system"}]]}}},
-    ],
-)
-def test_arguments_describe_no_parts_and_hold_no_keys_of_hydra(arguments):
-    with pytest.raises(UserError, match=r"has no place in a stored configuration"):
-        make({"_target_": "lenet.optimizers.Momentum", **arguments}, "optimizer", Optimizer, allowed=())
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """Lay modules where Python finds them: `planted`, which leaves a file when it is imported, and `mine`."""
+    (tmp_path / "planted.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w').close()\nclass Planted: ...\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("")
+    (tmp_path / "mine" / "parts.py").write_text(
+        "from subprocess import Popen\n"
+        "from lenet.layers import Conv2d, Layer, ReLU\n"
+        "class Twice(ReLU):\n"
+        "    class Inner(ReLU): ...\n"
+        "Alias = Twice\n"
+        "instance = Twice()\n"
+        "def twice(name: str = '') -> Layer:\n    return Twice(name)\n"
+        "def anything(name: str = ''):\n    return Twice(name)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.split(".")[0] in ("mine", "planted")]:
+        del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", ["canary.Canary", "canary.factory"])
-def test_a_module_of_the_users_own_is_allowed_by_name(name, canary):
-    with pytest.raises(UserError, match="--allow MODULE"):
-        make({"_target_": name}, "network.layers[0]", Layer, allowed=("canar", "other"))
-    assert not (canary / "trace").exists()
-    assert isinstance(make({"_target_": name}, "network.layers[0]", Layer, allowed=("canary",)), Layer)
+@functools.cache
+def composed() -> dict:
+    """Compose the defaults, once: it imports parts of Hydra when it is first done."""
+    return compose_config()
 
 
-@pytest.mark.parametrize("name", ["canary.os.system", "canary.Path", "canary.make", "canary.SGD", "canary.nothing"])
-def test_what_an_allowed_module_has_from_elsewhere_is_not_allowed(name, canary):
+def stored(target: object = None, place: str = "optimizer") -> dict:
+    """Return a configuration as a run stores it, with another `_target_` in one place."""
+    config = copy.deepcopy({key: value for key, value in composed().items() if key != "sweep"})
+    if target is not None:
+        node = config["network"]["layers"][0] if place.startswith("network") else config[place]
+        node["_target_"] = target
+    return config
+
+
+@pytest.mark.parametrize("place", KINDS)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:40].encode("unicode_escape").decode())
+def test_only_parts_of_the_kind_are_found(planted, unchanged, place, path):
+    with pytest.raises(UserError) as error:
+        build(stored(path, place), allowed=())
+    assert f"`{place}._target_` is " in str(error.value)
+    assert "`--allow MODULE`" in str(error.value)
+    assert len(str(error.value)) < 500
+    assert not (planted / "canary").exists()
+
+
+@pytest.mark.parametrize("path", [None, 1, ["os.system"], {"_target_": "os.system"}, True, 1.5])
+@pytest.mark.parametrize("place", KINDS)
+def test_a_target_that_is_no_text_is_refused(place, path):
+    config = stored("x", place)
+    node = config["network"]["layers"][0] if place.startswith("network") else config[place]
+    node["_target_"] = path
     with pytest.raises(UserError):
-        make({"_target_": name}, "network.layers[0]", Layer, allowed=("canary",))
-    assert not (canary / "called").exists()
-
-
-def test_an_allowed_module_that_cannot_be_imported_is_said(workplace, monkeypatch):
-    (workplace / "broken.py").write_text("import nothing_of_this_name\n")
-    monkeypatch.syspath_prepend(workplace)
-    with pytest.raises(UserError, match="nothing_of_this_name"):
-        make({"_target_": "broken.Layer"}, "network.layers[0]", Layer, allowed=("broken",))
-
-
-def test_no_configuration_allows_itself_anything():
-    config = compose_config()
-    config["network"]["allowed"] = ["os"]
-    config["network"]["layers"][0] = {"_target_": "os.system", "command": "true"}
-    with pytest.raises(UserError, match="which lenet does not define"):
         build(config, allowed=())
 
 
-def test_every_configuration_of_ours_is_made_of_what_is_trusted():
-    for schedule in ("constant", "cosine", "plateau", "onecycle", "range_test"):
-        for optimizer in ("sgd", "momentum", "nesterov"):
-            build(compose_config([f"schedule={schedule}", f"optimizer={optimizer}"]), allowed=())
-    for data in ("mnist", "fashion_mnist", "kmnist", "mnist_5k"):
-        build(compose_config([f"data={data}"]), allowed=())
+@pytest.mark.parametrize(
+    "choices",
+    [[f"schedule={name}"] for name in SCHEDULES]
+    + [[f"optimizer={name}"] for name in ("sgd", "momentum", "nesterov")]
+    + [[f"data={name}"] for name in ("mnist_5k", "mnist", "fashion_mnist", "kmnist")]
+    + [["data=npz", "data.images=x"], ["data=idx", "data.root=x"], ["data=image_folder", "data.root=x"]]
+    + [["experiment=report_regime"], ["experiment=lr_range_test"]],
+)
+def test_what_the_menu_offers_is_trusted(choices):
+    config = compose_config(choices)
+    assert build(config, allowed=()).config == build(config).config
 
 
-BOMB = "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True))
-
-DOCUMENTS = {
-    "python object": "a: !!python/object/apply:os.system ['touch trace']",
-    "python name": "a: !!python/name:os.system",
-    "binary": "a: !!binary aGVsbG8=",
-    "set": "a: !!set {x: null}",
-    "timestamp": "a: 2026-01-01",
-    "other tag": "a: !mine {x: 1}",
-    "alias": "a: &x [1]\nb: *x",
-    "anchor": "a: &x [1]",
-    "bomb": BOMB,
-    "merge": "a: {x: 1}\nb:\n  <<: {y: 1}",
-    "key twice": "a: 1\na: 2",
-    "key that is a number": "1: a",
-    "key that is a list": "[1]: a",
-    "key that is a mapping": "{a: 1}: a",
-    "interpolation": "a: ${oc.env:HOME}",
-    "nested interpolation": "a: [b, {c: 'x${oc.decode:${oc.env:SECRET}}'}]",
-    "interpolated key": "'${oc.env:HOME}': 1",
-    "two documents": "a: 1\n---\nb: 2",
-    "no end": "a: [1, 2",
-    "deep": "a: " + "[" * 200 + "]" * 200,
-    "very deep": "[" * 50_000,
-    "long": "a: " + "x" * 200_000,
-    "a control character": "a: \x00",
-    "a number too long": "a: " + "9" * 10_000,
-    "tab": "a:\n\t- b",
-}
-
-
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_documents_that_are_not_plain_are_refused_with_one_message(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError) as caught:
-        read_yaml(DOCUMENTS[name], "run x: config.yaml")
-    message = str(caught.value)
-    assert message.startswith("run x: config.yaml cannot be read: ")
-    assert len(message) < 400
-    assert message.isprintable()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_plain_document_is_what_it_says():
-    assert read_yaml("a: [1, 2.5, true, null, 'x', {b: y}]\n", "s") == {"a": [1, 2.5, True, None, "x", {"b": "y"}]}
+@pytest.mark.parametrize("key", ["_target_", "_partial_", "_recursive_", "_args_", "_convert_"])
+@pytest.mark.parametrize("where", ["optimizer.lr", "data.scaling", "network.layers.0.channels", "network.extra"])
+@pytest.mark.parametrize("allowed", [None, ()])
+def test_nothing_below_a_part_is_ever_made(tmp_path, key, where, allowed):
+    canary = tmp_path / "canary"
+    config = stored()
+    *folders, last = where.split(".")
+    node = config
+    for name in folders:
+        node = node[int(name) if isinstance(node, list) else name]
+    node[last] = {"_target_": "os.system", key: {"_target_": "os.system"}, "command": f"touch {canary}"}
+    if where == "network.extra" and allowed is None:
+        build(config)  # the user's own, which serves by interpolation alone
+    else:
+        with pytest.raises(UserError, match=last):
+            build(config, allowed)
+    assert not canary.exists()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1]", "{", '{"a": "${oc.env:HOME}"}', "[" * 100_000, '{"a":' * 60 + "1" + "}" * 60]
+    ("change", "said"),
+    [
+        ({"network": {"extra": "${oc.env:HOME}"}}, r"`network\.extra` is '\$\{oc\.env:HOME\}', which is not resolved"),
+        ({"seed": "${oc.decode:1}"}, "not resolved"),
+        ({"optimizer": {"_partial_": True}}, r"`optimizer\._partial_`"),
+        ({"data": {"x": {"_target_": "lenet.layers.ReLU"}}}, r"`data\.x\._target_`"),
+        ({"_target_": "os.system"}, r"`_target_`"),
+        ({"seed": 1 << 2000}, "2001 bits"),
+        ({1: 2}, "the key 1 at the top"),
+        ({"\x1b[2J": 2}, "the key"),
+        ({"k" * 1000: 2}, "the key"),
+        ({"${oc.env:HOME}": 2}, "the key"),
+        ({"seed": b"bytes"}, "type bytes"),
+        ({"network": {"extra": Path("x")}}, "type PosixPath"),
+        ({"network": None}, "`network` is missing"),
+        ({"sweep": None}, "`sweep` is missing"),
+        ({"other": 1}, "Unknown key `other`"),
+        ({"backend": 5}, "`backend` is 5"),
+        ({"trainer": [1]}, r"`trainer` is \[1\]"),
+        ({"schedule": "x"}, "`schedule` is 'x'"),
+        ({"network": {"allowed": ["os"], "layers": [{"_target_": "os.system"}]}}, "not in a module"),
+    ],
 )
-def test_json_that_is_no_plain_object_is_refused(text):
-    with pytest.raises(UserError, match=r"^s cannot be read: "):
-        read_json(text, "s", resolved=True)
+def test_what_no_run_stores_is_refused(change, said):
+    config = stored()
+    for key, value in change.items():
+        if isinstance(value, dict):
+            config[key] |= value
+        else:
+            config[key] = value
+    with pytest.raises(UserError, match=said):
+        build(config, allowed=())
+
+
+@pytest.mark.parametrize("config", [None, [], "text", 5])
+def test_a_configuration_that_is_no_mapping_is_refused(config):
+    with pytest.raises(UserError, match="accepted: a mapping"):
+        build(config, allowed=())
+
+
+def test_depth_is_bounded_without_recursion():
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    config = stored()
+    config["network"]["extra"] = deep
+    with pytest.raises(UserError, match="nested more than 20 deep"):
+        build(config, allowed=())
+
+
+def test_an_allowed_module_may_define_parts_and_so_may_those_below_it(planted):
+    for allowed in (["mine"], ["mine.parts"]):
+        for name in ("Twice", "Alias", "twice", "Conv2d"):
+            assert resolve(f"mine.parts.{name}", "network.layers[0]", Layer, allowed)
+    config = stored()
+    config["network"]["layers"].insert(0, {"_target_": "mine.parts.Twice", "name": "twice"})
+    plan = build(config, allowed=["mine"])
+    assert type(plan.network.layers(10)[0]).__name__ == "Twice"
+    with pytest.raises(UserError, match=r"layers\[0\]\._target_` is 'mine\.parts\.Twice', which is not in a module"):
+        build(config, allowed=["mine.part", "min", "lenet", "planted"])
+
+
+@pytest.mark.parametrize("name", ["Popen", "instance", "anything", "Layer", "nothing"])
+def test_what_an_allowed_module_only_holds_is_not_its_own(planted, name):
+    with pytest.raises(UserError, match="--allow"):
+        resolve(f"mine.parts.{name}", "network.layers[0]", Layer, ["mine"])
+
+
+def test_an_allowed_module_that_cannot_be_imported_is_named():
+    with pytest.raises(UserError, match="the module `nowhere_at_all`, which was allowed, cannot be imported"):
+        resolve("nowhere_at_all.X", "optimizer", Optimizer, ["nowhere_at_all"])

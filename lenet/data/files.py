@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lenet.data.cache import user_cache
+from lenet.data.listing import check_inside
 from lenet.data.published import PARTS, Part
 from lenet.errors import UserError
 
@@ -62,12 +63,15 @@ def _unreadable(fault: OSError) -> None:
 def one_folder(root: Path) -> dict[Part, Path]:
     """Return the four files under `root` if it is clear which they are, else raise `UserError`.
 
-    They are those of the one folder that has all four, or, with no such folder, the only ones of their names.
+    They are those of the one folder that has all four, or, with no such folder, the only ones of their names. None may
+    be a link that leaves `root`.
     """
     candidates = find_parts([root])
     missing = [part.file_name for part, paths in candidates.items() if not paths]
     if missing:
         raise UserError(f"data.root={root}: found no {' and no '.join(missing)} under it, plain or .gz.")
+    for path in (path for paths in candidates.values() for path in paths):
+        check_inside(path, os.path.realpath(root), f"data.root={root}")
     complete = set.intersection(*({path.parent for path in paths} for paths in candidates.values()))
     if len(complete) == 1:
         folder = complete.pop()

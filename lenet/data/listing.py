@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lenet.data.dataset import MAX_CLASSES
 from lenet.errors import UserError
+from lenet.tables import cut
 
 LAYOUTS = (
     "accepted: one folder for each class, or `train` and `test` with one folder for each class in both, "
@@ -33,7 +34,7 @@ def list_classes(folder: Path, root: Path) -> list[Listed]:
     """
     listed: list[Listed] = []
     real_root = os.path.realpath(root)
-    _check_inside(folder, real_root, str(root))  # `folder` may be root/train, and that a link
+    check_inside(folder, real_root, str(root))  # `folder` may be root/train, and that a link
     for class_folder in _visible(folder, real_root):
         if not os.path.isdir(class_folder):
             raise UserError(f"{class_folder}: found a file where a class folder was expected; {LAYOUTS}.")
@@ -52,24 +53,29 @@ def list_classes(folder: Path, root: Path) -> list[Listed]:
 def list_table(table: Path, root: Path) -> list[Listed]:
     """List the images that the CSV file `table` names, in its order; their paths are relative to `root`.
 
-    Raises `UserError`, with the line, for what is not a file under `root` with a label.
+    Raises `UserError`, with the line, for what is not a file under `root` with a label, and for a table outside it.
     """
     listed: dict[Path, Listed] = {}
     real_root = os.path.realpath(root)
     try:
+        check_inside(table, real_root, "data.labels")
         if not os.path.isfile(table) or table.stat().st_size > MAX_TABLE:
             raise UserError(f"data.labels={table}: no such file, or more than {MAX_TABLE} bytes; accepted: a CSV file.")
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, strict=True)
             if not {"file", "label"} <= set(rows.fieldnames or ()):
-                raise UserError(f"{table}: found the columns {rows.fieldnames or []}; accepted: `file` and `label`.")
+                raise UserError(
+                    f"{table}: found the columns {_shown(rows.fieldnames or [])}; accepted: `file` and `label`."
+                )
             for row in rows:
                 where = f"{table}, line {rows.line_num}"
                 name, label = row["file"], row["label"]
                 if not name or not label:
-                    raise UserError(f"{where}: found file {name!r} with label {label!r}; accepted: both, not empty.")
+                    raise UserError(
+                        f"{where}: found file {_shown(name)} with label {_shown(label)}; accepted: both, not empty."
+                    )
                 path = root / name
-                _check_inside(path, real_root, where)
+                check_inside(path, real_root, where)
                 if not os.path.isfile(path):
                     raise UserError(f"{where}: found no such file: {path}; accepted: images under {root}.")
                 if path in listed:
@@ -103,11 +109,15 @@ def _visible(folder: Path, real_root: str) -> list[Path]:
         raise UserError(f"{folder}: cannot be read ({fault.strerror}); {LAYOUTS}.") from fault
     for name, is_link in visible:
         if is_link:  # nothing else can leave a folder that is inside itself
-            _check_inside(folder / name, real_root, str(folder))
+            check_inside(folder / name, real_root, str(folder))
     return [folder / name for name, _ in visible]
 
 
-def _check_inside(path: Path, real_root: str, where: str) -> None:
+def _shown(value: object) -> str:
+    return cut(repr(value), 100)
+
+
+def check_inside(path: Path, real_root: str, where: str) -> None:
     """Raise `UserError` if `path`, links resolved, lies outside `real_root`."""
     if os.path.commonpath([os.path.realpath(path), real_root]) != real_root:
         raise UserError(f"{where}: {path} leaves the root; accepted: files under {real_root}.")

@@ -18,6 +18,10 @@ from lenet.errors import UserError
 
 MAX_DEFLATE_RATIO = 1032
 MAX_ENTRIES = 1000
+MAX_DIRECTORY = 4 << 20
+END = 65_557
+"""Bytes at the end of a zip file that tell of its directory, the longest comment included."""
+CHUNK = 1 << 20
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.integer[Any]]]:
@@ -29,6 +33,7 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.int
     if not os.path.isfile(path):
         raise UserError(f"{path}: found no such file; accepted: an .npz file.")
     try:
+        _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()[:MAX_ENTRIES]}
             return {name: _read_array(archive, entries[name], path) for name in names if name in entries}
@@ -40,6 +45,21 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.int
         # Of damaged bytes, zipfile, zlib and NumPy's header parser raise a dozen unrelated types.
         reason = f"{type(fault).__name__}: {fault}".rstrip(": ")
         raise UserError(f"{path}: not an .npz file, or damaged ({reason}); accepted: what np.savez writes.") from fault
+
+
+def _check_directory(path: Path) -> None:
+    """Look at what the file says of its directory before `zipfile` reads that into memory, whole."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - END))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0:
+        return  # which `zipfile` says in its own words
+    told = int.from_bytes(tail[end + 12 : end + 16], "little")
+    elsewhere = tail[max(0, end - 20) : end].startswith(b"PK\x06\x07")  # of 64 bits: for files of over 4 GiB
+    if told > MAX_DIRECTORY or (elsewhere and size < 2**32):
+        raise UserError(f"{path}: found a directory of over {MAX_DIRECTORY} bytes; accepted: what np.savez writes.")
 
 
 def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> npt.NDArray[np.integer[Any]]:
@@ -60,7 +80,9 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) ->
             raise UserError(f"{where} is of type {dtype}; accepted: integers (images uint8 or 0 to 255).")
         if any(side < 0 for side in shape):
             raise UserError(f"{where} claims the shape {shape}; accepted: sides of at least 0.")
-        values = stream.read()  # never more than `file_size`
+        values = bytearray()  # never more than `file_size`; in one go, `zipfile` would unpack all that there is first
+        while chunk := stream.read(CHUNK):
+            values += chunk
     if len(values) != math.prod(shape) * dtype.itemsize:
         raise UserError(f"{where} claims {dtype}{shape} but holds {len(values)} bytes.")
     return np.frombuffer(values, dtype).reshape(shape, order="F" if fortran_order else "C")

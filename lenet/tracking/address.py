@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from lenet.errors import UserError, did_you_mean
@@ -24,9 +26,26 @@ _USER = re.compile(r"(?<=://)(?:[^/?#\s'\"]*@|[^/?#\s:@]*:(?!\d+(?:[/?#\s'\"]|$)
 _SECRET = re.compile(r"(?i)([?&][\w-]*(?:password|passwd|pwd|token|secret)[\w-]*=)[^&\s'\"]+")
 
 
+_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+_LEAST = 4
+"""Characters of a password in a variable from which on it is looked for: a shorter one is part of many words."""
+
+
 def mask(text: str) -> str:
-    """Return `text` with `***` in place of users and passwords in addresses."""
+    """Return `text` with `***` in place of users and passwords in addresses, and of what MLflow's variables hold."""
+    for secret in (os.environ.get(name, "").strip() for name in _VARIABLES):
+        if len(secret) >= _LEAST:
+            text = text.replace(secret, "***")
     return _SECRET.sub(r"\1***", _USER.sub("***@", text))
+
+
+def masked(node: Any) -> Any:
+    """Return nested mappings and lists with every text in them masked."""
+    if isinstance(node, Mapping):
+        return {key: masked(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [masked(value) for value in node]
+    return mask(node) if isinstance(node, str) else node
 
 
 def tracking_uri(explicit: str | None = None) -> str:
@@ -58,9 +77,16 @@ def sqlite_path(uri: str) -> Path | None:
 def _checked(key: str, uri: str) -> str:
     scheme, separator, rest = uri.strip().partition("://")
     kind = scheme.lower().partition("+")[0]
-    if not separator or kind == "file":
+    if separator and kind not in ("sqlite", "file") and _is_ambiguous(rest):
+        # Where the password ends is anyone's guess then, and so is what an error message would hold of it.
         raise UserError(
-            f"{key}: `{mask(uri)}` is a folder or a file (MLflow no longer opens its old file store), "
+            f"{key}: an address `{mask(scheme)}://…` with a space, a quote or an `@` that does not end a password. "
+            "Write such characters in users and passwords percent-encoded (`@` as %40, `/` as %2F, a space as %20)."
+        )
+    if not separator or kind == "file":
+        shown = mask(uri) if separator else re.sub(r"(?s).*@", "***@", uri)
+        raise UserError(
+            f"{key}: `{shown}` is a folder or a file (MLflow no longer opens its old file store), "
             f"not a store's address. Accepted: {ACCEPTED}."
         )
     if kind not in (*SERVERS, *DATABASES):
@@ -73,19 +99,27 @@ def _checked(key: str, uri: str) -> str:
     return f"{scheme.lower()}://{rest}"
 
 
+def _is_ambiguous(rest: str) -> bool:
+    """Say whether what follows `://` has characters that belong percent-encoded: one `@` at most, before the host."""
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    return bool(re.search(r"[\s'\"`<>\\\x00-\x1f]", rest)) or rest.count("@") > 1 or "@" in rest[len(authority) :]
+
+
 def _absolute(key: str, uri: str, scheme: str, rest: str) -> str:
     slash, path, query = rest[:1], *rest[1:].partition("?")[::2]
     if scheme.lower() != "sqlite" or slash != "/" or path in ("", ":memory:"):
         raise UserError(
-            f"{key}: `{uri}` names no file (three slashes and a relative path; four for an absolute one; "
+            f"{key}: `{mask(uri)}` names no file (three slashes and a relative path; four for an absolute one; "
             f"no other driver; a store in memory would lose its runs). Accepted: {ACCEPTED}."
         )
     if path.startswith("file:"):
-        raise UserError(f"{key}: `{uri}` is an address of SQLite's own kind, not taken here. Accepted: {ACCEPTED}.")
+        raise UserError(
+            f"{key}: `{mask(uri)}` is an address of SQLite's own kind, not taken here. Accepted: {ACCEPTED}."
+        )
     options = [option.partition("=")[0] for option in query.split("&")] if query else []
     if unknown := [option for option in options if option not in SQLITE_OPTIONS]:
         raise UserError(
-            f"{key}: `{uri}` asks for `{unknown[0]}`, which would have no effect. Accepted: {ACCEPTED}; "
+            f"{key}: `{mask(uri)}` asks for `{unknown[0]}`, which would have no effect. Accepted: {ACCEPTED}; "
             f"for SQLite then `?` and {', '.join(SQLITE_OPTIONS)}."
         )
     absolute = os.path.abspath(path)

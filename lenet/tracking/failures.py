@@ -93,7 +93,8 @@ def reason(error: BaseException, handled: BaseException | None = None) -> str:
     """
     *_, innermost = _causes(error, handled)
     line = " ".join(str(innermost).split()) or type(innermost).__name__
-    return mask(line if len(line) <= 400 else line[:400] + "…")
+    line = mask(line)  # before it is cut, perhaps between a password and its @
+    return line if len(line) <= 400 else line[:400] + "…"
 
 
 @contextmanager

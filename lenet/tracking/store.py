@@ -96,7 +96,7 @@ class Store:
         texts = {key: as_text(value, TAG_LENGTH) for key, value in known.items()}
         try:
             with defaults(CONTACT), translated():
-                info = self._client.create_run(self.experiment_id, tags=texts, run_name=name).info
+                info = self._client.create_run(self.experiment_id, tags=texts, run_name=name and mask(name)).info
         except StoreAway as error:
             raise UserError(f"tracking.uri: the store `{mask(self.uri)}` does not answer: {error}") from None
         run = Run(self._client, info.run_id, info.run_name, info.artifact_uri)

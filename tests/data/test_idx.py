@@ -167,3 +167,15 @@ def test_counts_that_differ_name_both_files(
     write_idx(tmp_path / "train-labels-idx1-ubyte", [3, 7])
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte holds 6 images, .*train-labels-idx1-ubyte 2 labels"):
         Idx(root=tmp_path).load(seed=0)
+
+
+def test_a_file_that_leaves_the_root_is_refused_by_name(tmp_path: Path, write_idx_set: Callable[..., Path]) -> None:
+    folder, root = write_idx_set(tmp_path / "away"), tmp_path / "root"
+    root.mkdir()
+    for file in folder.iterdir():
+        (root / file.name).symlink_to(file)
+    with pytest.raises(UserError, match=r"leaves the root; accepted: files under"):
+        Idx(root=root).load(seed=0)
+    linked = tmp_path / "linked"
+    linked.symlink_to(folder)  # the root itself is the user's own word
+    assert len(Idx(root=linked).load(seed=0).train_labels)

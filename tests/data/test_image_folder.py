@@ -3,6 +3,7 @@
 import io
 import struct
 import tempfile
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -267,3 +268,46 @@ def test_a_mutated_image_is_read_or_refused_and_nothing_else(data: st.DataObject
             refusal = f"{path}: none"
             assert (pixels.dtype, pixels.shape[0]) == (np.uint8, 1)
         assert refusal.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.csv", "{outside}", "link.csv", "2/../../outside.csv", "linked/outside.csv"]
+)
+def test_a_table_outside_the_root_is_refused_and_nothing_of_it_told(root: Path, name: str) -> None:
+    outside = root.parent / "outside.csv"
+    outside.write_text("secret:x:0:0\n")
+    (root / "link.csv").symlink_to(outside)
+    (root / "linked").symlink_to(root.parent)
+    with pytest.raises(UserError, match=r"data\.labels: .* leaves the root; accepted: files under") as error:
+        ImageFolder(root=root, labels=name.format(outside=outside)).load(seed=0)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["../away.png", "{away}", "2/../../away.png", "link.png", "linked/away.png", "a\0b"])
+def test_a_file_of_a_table_outside_the_root_is_refused(root: Path, name: str) -> None:
+    away = root.parent / "away.png"
+    draw(away, 1)
+    (root / "link.png").symlink_to(away)
+    (root / "linked").symlink_to(root.parent)
+    (root / "labels.csv").write_text(f"file,label\n2/0.png,2\n{name.format(away=away)},3\n")
+    with pytest.raises(UserError, match=r"leaves the root; accepted|cannot be read as a table"):
+        ImageFolder(root=root, labels="labels.csv").load(seed=0)
+
+
+def test_what_a_table_repeats_of_itself_is_cut(root: Path) -> None:
+    (root / "labels.csv").write_text(",".join(f"column{number}" for number in range(100_000)) + "\n")
+    with pytest.raises(UserError, match="the columns") as error:
+        ImageFolder(root=root, labels="labels.csv").load(seed=0)
+    assert len(str(error.value)) < 500
+
+
+def test_a_picture_of_giant_sides_is_refused_before_it_is_unpacked(root: Path) -> None:
+    image = Image.new("L", (30_000, 30_000))
+    image.save(root / "2" / "giant.png")  # 900 million pixels in under a megabyte
+    del image
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"giant\.png"):
+        ImageFolder(root=root).load(seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50_000_000

@@ -166,3 +166,36 @@ def test_a_mutated_file_is_read_or_refused_and_nothing_else(data: st.DataObject,
             refusal = str(path)
             assert size > 0
         assert str(path) in refusal or "data.test" in refusal
+
+
+def test_an_entry_that_unpacks_to_more_than_it_says_costs_no_memory(tmp_path: Path) -> None:
+    path, file = tmp_path / "x.npz", io.BytesIO()
+    np.lib.format.write_array(file, np.zeros(100_000, np.uint8))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", file.getvalue() + bytes(100_000_000))
+    raw = bytearray(path.read_bytes())
+    for entry, offset in ((raw.find(b"PK\x03\x04"), 22), (raw.find(b"PK\x01\x02"), 24)):
+        raw[entry + offset : entry + offset + 4] = len(file.getvalue()).to_bytes(4, "little")
+    path.write_bytes(raw)
+    del raw
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"x\.npz"):
+        Npz(images=path).load(seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_a_directory_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, images=np.zeros((2, 2, 2), np.uint8), labels=np.arange(2))
+    raw = bytearray(path.read_bytes())
+    end = raw.rfind(b"PK\x05\x06")
+    raw[end + 12 : end + 16] = (5 << 20).to_bytes(4, "little")
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match="a directory of over"):
+        Npz(images=path).load(seed=0)
+    raw[end + 12 : end + 16] = (100).to_bytes(4, "little")
+    path.write_bytes(raw[:end] + b"PK\x06\x07" + bytes(16) + raw[end:])
+    with pytest.raises(UserError, match="a directory of over"):
+        Npz(images=path).load(seed=0)

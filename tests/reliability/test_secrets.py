@@ -91,13 +91,10 @@ ADDRESSES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "password"),
-    [
-        pytest.param(address, password, marks=[] if password == PASSWORDS[1] else [pytest.mark.slow])
-        for address in ADDRESSES
-        for password in PASSWORDS
-    ],
+    [(address, password) for address in ADDRESSES for password in PASSWORDS],
 )
 def test_of_a_store_that_does_not_answer_or_cannot_be(address, password, workplace, capsys, monkeypatch):
     from lenet import compare, reproduce, resume

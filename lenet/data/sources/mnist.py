@@ -21,7 +21,7 @@ from lenet.validation import PositiveFloat, validated
 
 log = logging.getLogger(__name__)
 
-Mirrors = Annotated[list[Annotated[str, StringConstraints(pattern="^https?://.")]], Field(min_length=1)]
+Mirrors = Annotated[list[Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")]], Field(min_length=1)]
 
 
 REPORTED = 8
