@@ -38,6 +38,9 @@ def read_image(path: Path, channels: Channels, size: tuple[int, int] | None) -> 
                 if max(image.size) > MAX_SIDE:
                     found = f"{image.height} x {image.width} pixels"
                     raise UserError(f"{path}: found {found}; accepted: at most {MAX_SIDE} a side.")
+                if image.format == "PNG":
+                    with Image.open(path, formats=["PNG"]) as whole:
+                        whole.verify()  # its checksums, at which Pillow does not look otherwise
                 plain = _without_alpha(ImageOps.exif_transpose(image), path).convert("L" if channels == 1 else "RGB")
                 if size is not None:
                     plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
