@@ -16,6 +16,13 @@ from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
 from lenet.errors import UserError, did_you_mean
 from lenet.flatten import flatten
 
+LONGEST = 10_000
+"""Characters of an override. Hydra's parser takes seconds for more."""
+LONGEST_KEY = 200
+"""Characters of a key, which Hydra looks for as a file's name too."""
+SHOWN = 200
+"""Characters of an override that a message shows."""
+
 
 def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Override]:
     """Return the overrides, read; raise `UserError` for one that cannot be. Without a loader no group is known."""
@@ -25,10 +32,14 @@ def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Overrid
         try:
             if override.startswith("="):
                 raise HydraException("it has no key")
+            if len(override) > LONGEST or len(override.partition("=")[0]) > LONGEST_KEY:
+                raise HydraException(
+                    f"it is too long (up to {LONGEST:,} characters are read, {LONGEST_KEY} of the key)"
+                )
             parsed += parser.parse_overrides([override])
-        except HydraException as error:
+        except (HydraException, ValueError, RecursionError) as error:
             raise UserError(
-                f"Cannot read `{override}`: {str(error).splitlines()[0]}. Overrides are written key=value, "
+                f"Cannot read `{override[:SHOWN]}`: {plain_words(error)[:SHOWN]}. Overrides are written key=value, "
                 "with quotes around values that hold special characters: key='a,b'."
             ) from error
     return parsed
@@ -48,7 +59,16 @@ def compose_one(overrides: Sequence[str], loader: ConfigLoader, resolve: bool = 
 
 def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) -> str:
     """Return what is wrong with overrides that Hydra cannot compose: what was perhaps meant, or Hydra's own words."""
-    return diagnose(parse(overrides, loader), loader) or " ".join(str(error).split())
+    return diagnose(parse(overrides, loader), loader) or plain_words(error)
+
+
+def plain_words(error: Exception) -> str:
+    """Return what an exception of Hydra or of Python itself says, in one line, and of what if it knows."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    key = getattr(error, "full_key", None)
+    words = " ".join(str(error).split()) or type(error).__name__
+    return f"`{key}`: {words}" if key else words
 
 
 def compose_all(jobs: Sequence[Sequence[str]], loader: ConfigLoader) -> list[dict[str, Any]]:

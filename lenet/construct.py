@@ -39,6 +39,8 @@ def make(node: Any, key: str, kind: type[Part], allowed: Collection[str] | None 
 
 def call(function: Callable[..., Part], arguments: Mapping[str, Any], key: str) -> Part:
     """Call `function`, and turn what it finds wrong with its arguments into a `UserError` that names the key."""
+    if not isinstance(arguments, Mapping):
+        raise UserError(f"`{key}` is {arguments!r}; it needs a mapping of keys to values.")
     try:
         parameters = inspect.signature(function).parameters
     except ValueError as error:

@@ -52,7 +52,7 @@ def make(kind: str, folder: Path) -> Target:
         return StoredConfiguration()
     from tests.reliability.fuzzing import command_lines
 
-    return command_lines.YamlFile(folder) if kind == "yaml" else command_lines.CommandLine()
+    return command_lines.YamlFile(folder) if kind == "yaml" else command_lines.Arguments()
 
 
 def property_based(target: Target, times: int, judged: Callable[[Any], object]) -> None:

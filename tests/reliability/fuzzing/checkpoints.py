@@ -23,7 +23,27 @@ LAYERS: list[dict[str, Any]] = [
     {"_target_": "lenet.layers.Flatten", "name": "flatten"},
     {"_target_": "lenet.layers.Linear", "name": "linear1", "features": "classes"},
 ]
-VALUES = (0, 1, -1, 2, 2**31, 2**63, 10**400, 1.5, -0.0, float("nan"), float("inf"), True, None, "", "1", [], {}, [[]], "\0")
+VALUES = (
+    0,
+    1,
+    -1,
+    2,
+    2**31,
+    2**63,
+    10**400,
+    1.5,
+    -0.0,
+    float("nan"),
+    float("inf"),
+    True,
+    None,
+    "",
+    "1",
+    [],
+    {},
+    [[]],
+    "\0",
+)
 
 
 class CheckpointFile:

@@ -17,7 +17,24 @@ from tests.reliability.fuzzing.mutations import EXTREMES, mutate_bytes, replace_
 
 SIDE = 8
 MOST = 4096
-WORDS = ("file", "label", "a.png", "../a.png", "/etc/hostname", "a", "", '"', '""', "\0", "\r", "1", "-1", "9" * 5000, "é", "\x1b[2J")
+WORDS = (
+    "file",
+    "label",
+    "a.png",
+    "../a.png",
+    "/etc/hostname",
+    "a",
+    "",
+    '"',
+    '""',
+    "\0",
+    "\r",
+    "1",
+    "-1",
+    "9" * 5000,
+    "é",
+    "\x1b[2J",
+)
 
 
 def picture(kind: str, mode: str, **options: Any) -> bytes:
@@ -95,7 +112,9 @@ def _png_is_whole(content: bytes) -> bool:
         if kind == b"IEND":
             return True
         body = content[at + 4 : at + 8 + length]
-        if kind[:1].isupper() and zlib.crc32(body) != int.from_bytes(content[at + 8 + length : at + 12 + length], "big"):
+        if kind[:1].isupper() and zlib.crc32(body) != int.from_bytes(
+            content[at + 8 + length : at + 12 + length], "big"
+        ):
             return False
         at += 12 + length
 
@@ -118,7 +137,8 @@ def _in_chunk(random: Random, data: bytes) -> bytes:
         body = mutate_bytes(random, body, data)
     chunks[place] = kind, body
     return data[:8] + b"".join(
-        struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+        struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
     )
 
 

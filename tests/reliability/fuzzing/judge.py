@@ -14,8 +14,11 @@ from lenet.errors import UserError
 
 SECONDS = 10.0
 """The most that one input may take: some hundred times what the slowest does."""
-MEMORY = 256 << 20
-"""The most bytes that a reader may ask for beyond what the process has when it is called."""
+MEMORY = 320 << 20
+"""The most bytes that a reader may ask for beyond what the process has when it is called.
+
+An image of the largest size that is accepted, with transparency, takes 256 MiB: four times its 4096 × 4096 pixels.
+"""
 LONGEST_MESSAGE = 4000
 TELLTALES = ("Traceback", "MemoryError", "RecursionError", "Unable to allocate", 'File "', " at 0x")
 """What a message has in it that passes on a fault of ours, or of Python's, as one of the user's."""

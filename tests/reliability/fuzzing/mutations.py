@@ -10,7 +10,26 @@ from typing import TypeVar
 
 Kind = TypeVar("Kind")
 
-EXTREMES = (0, 1, 2, -1, -2, 127, 128, 255, 256, 4096, 4097, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, -(2**63))
+EXTREMES = (
+    0,
+    1,
+    2,
+    -1,
+    -2,
+    127,
+    128,
+    255,
+    256,
+    4096,
+    4097,
+    2**15,
+    2**16 - 1,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63,
+    -(2**63),
+)
 """Numbers at which fields of 8, 16, 32 and 64 bits turn over, and the largest sides of an image."""
 EDGE = 64
 """Bytes at either end of a file, where headers and directories are."""

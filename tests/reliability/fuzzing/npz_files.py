@@ -5,7 +5,6 @@ import io
 import re
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,20 +14,34 @@ import numpy as np
 from lenet.data import Dataset, Npz
 from tests.reliability.fuzzing.mutations import EXTREMES, mutate_bytes
 
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+METHODS = (*[zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED] * 5, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 DESCRIPTIONS = (
     *("|u1", "<i8", ">u4", "<u8", "|b1", "<f4", "<f8", "<c16", "|O", "|S8", "<U3", "<m8[s]", "|V4", "<i16", "", "i1'"),
     "|u1', 'more': '\\d",
 )
-SHAPES = ("()", "(0,)", "(12,)", "(12, 1, 4, 5)", "(5, 4, 12)", "(12, -4, -5)", "(True, 12)", "(" * 200, "None", "(1.5,)")
+SHAPES = (
+    "()",
+    "(0,)",
+    "(12,)",
+    "(12, 1, 4, 5)",
+    "(5, 4, 12)",
+    "(12, -4, -5)",
+    "(True, 12)",
+    "(" * 200,
+    "None",
+    "(1.5,)",
+)
 NAMES = ("images", "labels.npy", "../images.npy", "", "é.npy", "test_images.npy", "meta.npy", "x.npy", "labels.npy/")
 ZEROS = base64.b85decode(
-    'LRx4!F+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-'
-    'Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-'
-    'Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-'
-    'Q(2;QZs!3k5<mpN000312p|A3%mpc?A_XI2L<&cXxgwk>NGj@khky'
+    "LRx4!F+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-"
+    "Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-"
+    "Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-"
+    "Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-"
+    "Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-"
+    "Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-"
+    "Q&|oP;@<&Zjz9pw000Oe05E_}Mna$^sS1FXF+o`-Q&~K+(hmUmmOv1|03ZMW2p|A3%n7P#sFbKSq)JpCF64@Ep&&k8pf&"
 )
-"""300 MiB of zeros, packed by bzip2, which takes seconds."""
+"""600 MiB of zeros, packed by bzip2, which takes seconds."""
 
 
 def rezip(random: Random, data: bytes) -> bytes:
@@ -57,7 +70,7 @@ def rezip(random: Random, data: bytes) -> bytes:
 
 
 def bomb(entries: list[tuple[str, bytes]]) -> bytes:
-    """Return an archive whose first entry says that it has 368 bytes, and unpacks to 300 MiB."""
+    """Return an archive whose first entry says that it has 368 bytes, and unpacks to 600 MiB."""
     name, rest = entries[0][0], entries[1:]
     archive = bytearray(zip_of([(name, ZEROS), *rest], zipfile.ZIP_STORED))
     for header, method in ((0, 8), (archive.index(b"PK\1\2"), 10)):  # the entry's own, and the directory's
@@ -79,14 +92,14 @@ def zip_of(entries: list[tuple[str, bytes]], method: int) -> bytes:
 
 def entries_of(data: bytes) -> list[tuple[str, bytes]]:
     """Return the entries of an archive that is not too broken and not too large, else none."""
+    if ZEROS in data:
+        return []
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(info.file_size for info in archive.infolist()) > 1 << 20:
                 return []
             return [(info.filename, archive.read(info)) for info in archive.infolist()]
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OSError, KeyError):
-        return []
-    except Exception:  # lzma and bz2 have faults of their own
+    except Exception:  # what is broken already has faults of many types
         return []
 
 
