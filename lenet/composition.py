@@ -59,7 +59,11 @@ def compose_one(overrides: Sequence[str], loader: ConfigLoader, resolve: bool = 
 
 def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) -> str:
     """Return what is wrong with overrides that Hydra cannot compose: what was perhaps meant, or Hydra's own words."""
-    return diagnose(parse(overrides, loader), loader) or plain_words(error)
+    parsed = parse(overrides, loader)
+    words = plain_words(error)
+    if not any(override.key_or_group in words for override in parsed):
+        words += f" (asked for: {' '.join(overrides) or 'nothing but the defaults'})"
+    return diagnose(parsed, loader) or words
 
 
 def plain_words(error: Exception) -> str:

@@ -26,6 +26,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lenet import search
+from lenet.aliases import check_aliases
 from lenet.composition import compose_all, compose_one, explain, parse, plain_words
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
 from lenet.errors import UserError, did_you_mean
@@ -168,6 +169,8 @@ def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
     _register()
     if config_dir is not None and not Path(config_dir).is_dir():
         raise UserError(f"--config-dir is {config_dir!r}, which is not a folder.")
+    if config_dir is not None:
+        check_aliases(Path(config_dir))
     version.setbase(VERSION_BASE)
     search_path = create_config_search_path(str(folder("conf")))
     if config_dir is not None:

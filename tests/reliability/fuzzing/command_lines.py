@@ -159,7 +159,8 @@ class Arguments:
         return command, [build(job.config) for job in command.jobs] if command.is_run else []
 
     def names(self, content: Words) -> list[str]:
-        return ["`", "--", "tracking.uri", "data."]
+        keys = [word.lstrip("+~").partition("=")[0].partition("@")[0] for word in content]
+        return ["`", "--", "tracking.uri", *(key for key in keys if len(key) > 1)]
 
     def check(self, content: Words, result: tuple[CommandLine, list[Plan]]) -> None:
         """Hold every job's plan to what a run needs, and what was plainly asked for to what it has."""
@@ -184,7 +185,8 @@ class YamlFile:
         self.path = place / "experiment/mine.yaml"
         self.arguments = ["--config-dir", str(place), "experiment=mine"]
         head = "# @package _global_\n"
-        self.seeds = [head + path.read_text(encoding="utf-8") for path in sorted(folder("experiments").glob("*.yaml"))]
+        ours = [path for path in sorted(folder("experiments").glob("*.yaml")) if path.stem != "search"]  # an extra's
+        self.seeds = [head + path.read_text(encoding="utf-8") for path in ours]
         self.seeds.append(f"{head}defaults:\n  - override /optimizer: sgd\n\nseed: 3\noptimizer: {{lr: 0.5}}\n")
 
     def mutate(self, random: Random, base: str, other: str) -> str:
@@ -201,7 +203,7 @@ class YamlFile:
         return [build(job.config) for job in read(self.arguments).jobs]
 
     def names(self, content: str) -> list[str]:
-        return ["`", "mine", "tracking.uri", "data."]
+        return ["`", "mine", "tracking.uri"]
 
     def check(self, content: str, plans: list[Plan]) -> None:
         for plan in plans:

@@ -88,7 +88,7 @@ class ImageFile:
         return [str(self.path)]
 
     def check(self, content: bytes, data: Dataset) -> None:
-        """Hold the folder to its other images, and this one to its own checksums and to what Pillow makes of it alone."""
+        """Hold the folder to its other images, and this one to its checksums and to what Pillow makes of it."""
         assert data.train_images.shape == (2, 1, SIDE, SIDE)
         assert data.test_images.shape == (2, 1, SIDE, SIDE)
         assert data.train_labels.tolist() in ([0, 1], [1, 0])

@@ -104,7 +104,7 @@ def entries_of(data: bytes) -> list[tuple[str, bytes]]:
 
 
 def reheader(random: Random, content: bytes) -> bytes:
-    """Return an .npy file whose header says something else, of the length that it says unless that is what is changed."""
+    """Return an .npy file whose header says something else."""
     length = int.from_bytes(content[8:10], "little")
     text, rest = content[10 : 10 + length].decode("latin1"), content[10 + length :]
     change = random.randrange(5)
