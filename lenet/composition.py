@@ -38,8 +38,9 @@ def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Overrid
                 )
             parsed += parser.parse_overrides([override])
         except (HydraException, ValueError, RecursionError) as error:
+            shown = override[:SHOWN].replace("\n", "\\n")
             raise UserError(
-                f"Cannot read `{override[:SHOWN]}`: {plain_words(error)[:SHOWN]}. Overrides are written key=value, "
+                f"Cannot read `{shown}`: {plain_words(error)[:SHOWN]}. Overrides are written key=value, "
                 "with quotes around values that hold special characters: key='a,b'."
             ) from error
     return parsed

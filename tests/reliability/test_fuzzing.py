@@ -24,9 +24,9 @@ SMOKE = {
     "checkpoint": 100,
     "image": 100,
     "table": 100,
-    "stored": 40,
-    "yaml": 4,
-    "overrides": 8,
+    "stored": 20,
+    "yaml": 2,
+    "overrides": 4,
 }
 FULL = {
     "idx_images": 1500,

@@ -82,14 +82,13 @@ def campaign(target: Target, times: int, seed: int, trial: Callable[[Target, Any
         faulthandler.dump_traceback_later(STUCK, exit=True)
         try:
             outcomes.append(trial(target, content))
+            if content in target.seeds and not outcomes[-1].accepted:
+                raise Violation("is valid, and refused")
         except Violation as violation:
             raise Violation(f"{target.name}: {content!r:.3000} {violation}") from violation
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    for content in target.seeds:
-        if not trial(target, content).accepted:
-            raise Violation(f"{target.name}: {content!r:.3000} is valid, and refused")
     started = time.monotonic()
     property_based(target, times - times // 2, judged)
     new = guided.search(target, times // 2, seed, judged)
