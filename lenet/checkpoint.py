@@ -183,7 +183,9 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _check_directory(raw: IO[bytes]) -> None:
-    """Look at the archive's last bytes before `zipfile` reads its whole directory into memory."""
+    """Look at the archive's first and last bytes before `zipfile` reads its whole directory into memory."""
+    if raw.read(4) != b"PK\3\4":
+        raise _DamagedError("it does not begin as an .npz does")
     size = raw.seek(0, io.SEEK_END)
     raw.seek(max(0, size - 42))
     tail = raw.read()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
-from lenet.errors import Failure, UserError
+from lenet.errors import Failure, UserError, escaped
 from lenet.signals import sigterm_like_ctrl_c
 from lenet.tracking.address import mask
 
@@ -38,7 +38,7 @@ def fit(text: str) -> str:
 
     Much of what is shown comes from a store, where names and values can be anything.
     """
-    return "".join(c if c.isprintable() or c in "\n\t" or c == "\xa0" else "?" for c in mask(text))
+    return escaped(mask(text))
 
 
 def write_out(text: str) -> None:

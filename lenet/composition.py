@@ -20,6 +20,12 @@ from lenet.flatten import flatten
 
 ENVIRONMENT = "oc.env"
 """OmegaConf's resolver that reads environment variables."""
+LONGEST = 10_000
+"""Characters of an override. Hydra's parser takes seconds for more."""
+LONGEST_KEY = 200
+"""Characters of a key, which Hydra looks for as a file's name too."""
+SHOWN = 200
+"""Characters of an override that a message shows."""
 
 
 def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Override]:
@@ -30,12 +36,15 @@ def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Overrid
         try:
             if override.startswith("="):
                 raise HydraException("it has no key")
+            if len(override) > LONGEST or len(override.partition("=")[0]) > LONGEST_KEY:
+                raise HydraException(
+                    f"it is too long (up to {LONGEST:,} characters are read, {LONGEST_KEY} of the key)"
+                )
             parsed += parser.parse_overrides([override])
-        except HydraException as error:
+        except (HydraException, ValueError, RecursionError) as error:
+            shown, why = override[:SHOWN].replace("\n", "\\n"), plain_words(error)[:SHOWN]
             if "://" in override:  # an address, perhaps with a password, whose end cannot be told here
-                shown, why = f"{override.partition('=')[0]}=…", "it has an address with special characters"
-            else:
-                shown, why = override, str(error).splitlines()[0]
+                shown, why = f"{override.partition('=')[0][:SHOWN]}=…", "it has an address with special characters"
             raise UserError(
                 f"Cannot read `{shown}`: {why}. Overrides are written key=value, "
                 "with quotes around values that hold special characters: key='a,b'."
@@ -57,7 +66,20 @@ def compose_one(overrides: Sequence[str], loader: ConfigLoader, resolve: bool = 
 
 def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) -> str:
     """Return what is wrong with overrides that Hydra cannot compose: what was perhaps meant, or Hydra's own words."""
-    return diagnose(parse(overrides, loader), loader) or " ".join(str(error).split())
+    parsed = parse(overrides, loader)
+    words = plain_words(error)
+    if not any(override.key_or_group in words for override in parsed):
+        words += f" (asked for: {' '.join(overrides) or 'nothing but the defaults'})"
+    return diagnose(parsed, loader) or words
+
+
+def plain_words(error: Exception) -> str:
+    """Return what an exception of Hydra or of Python itself says, in one line, and of what if it knows."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    key = getattr(error, "full_key", None)
+    words = " ".join(str(error).split()) or type(error).__name__
+    return f"`{key}`: {words}" if key else words
 
 
 def compose_all(jobs: Sequence[Sequence[str]], loader: ConfigLoader) -> list[dict[str, Any]]:

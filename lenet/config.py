@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra import version
@@ -19,19 +19,18 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import env_override
-from hydra.errors import HydraException
 from hydra.plugins.plugin import Plugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lenet import search
-from lenet.composition import compose_all, compose_one, explain, parse
+from lenet.aliases import check_aliases
+from lenet.composition import compose_all, compose_one, explain, parse, plain_words
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
-from lenet.errors import UserError
-from lenet.sweeper import GridSweeper
+from lenet.errors import UserError, did_you_mean
+from lenet.sweeper import ends, grid
 
 VERSION_BASE = "1.3"
 HOME = Path(__file__).resolve().parent
@@ -79,7 +78,9 @@ def read(arguments: Sequence[str]) -> CommandLine:
 
     Arguments that only ask Hydra for something (`--help`, `--cfg`, …) are no run.
     """
-    given = get_args_parser().parse_intermixed_args(list(arguments))
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    given = parser.parse_intermixed_args(list(arguments))
     for option in ("config_name", "config_path", "experimental_rerun"):
         if getattr(given, option):
             raise UserError(f"--{option.replace('_', '-')} is not for this command; accepted: --config-dir FOLDER.")
@@ -92,7 +93,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
     with _loader(given.config_dir) as loader:
         parsed = parse(overrides, loader)
         own = _hydra_node(overrides, loader)
-        params = own.sweeper.get("params") or {}
+        params = _params(own)
         declared = parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
         is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
         final = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed)}
@@ -100,7 +101,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         if swept and not is_sweep:
             raise UserError(f"`{next(iter(swept))}` is given several values: add -m (--multirun) to sweep over them.")
         is_search = is_sweep and own.sweeper.get("_target_") not in (None, *search.GRIDS)
-        split = _ends if is_search else _split
+        split = ends if is_search else grid
         jobs = split([*declared, *parsed]) if is_sweep else [list(overrides)]
         composed = [compose_one(overrides, loader, resolve=False)] if given.cfg else compose_all(jobs, loader)
         folder_of_sweep = str(own.sweep.dir) if is_sweep else "."
@@ -168,6 +169,8 @@ def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
     _register()
     if config_dir is not None and not Path(config_dir).is_dir():
         raise UserError(f"--config-dir is {config_dir!r}, which is not a folder.")
+    if config_dir is not None:
+        check_aliases(Path(config_dir))
     version.setbase(VERSION_BASE)
     search_path = create_config_search_path(str(folder("conf")))
     if config_dir is not None:
@@ -176,6 +179,8 @@ def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
     try:
         Hydra.create_main_hydra2("lenet", search_path)
         yield GlobalHydra.instance().config_loader()
+    except COMPOSING_ERRORS as error:  # where nothing says better what is wrong
+        raise UserError(plain_words(error)) from error
     finally:
         GlobalHydra.instance().clear()
 
@@ -217,32 +222,25 @@ def _hydra_node(overrides: Sequence[str], loader: ConfigLoader) -> DictConfig:
     if config.hydra.job.chdir:
         raise UserError("`hydra.job.chdir` is true; accepted: false, since stores and data are found from this folder.")
     node: DictConfig = config.hydra
+    for part in ("launcher", "sweeper"):
+        if not isinstance(node[part], DictConfig):
+            raise UserError(f"`hydra.{part}` is {node[part]!r}; it is chosen with hydra/{part}={OURS[part]}.")
     return node
 
 
-def _ends(overrides: list[Override]) -> list[list[str]]:
-    """Return overrides of jobs that have the values at both ends of a search's ranges and between, and all choices."""
-    values: dict[str, list[str]] = {}
-    for override in overrides:
-        key = override.get_key_element()
-        if override.is_interval_sweep():
-            interval: Any = override.value()
-            low, high = interval.start, interval.end
-            if not low < high:
-                raise UserError(f"`{override.input_line}` is a range from {low} to {high}; accepted: from low to high.")
-            between = [] if isinstance(low, int) else [low + (high - low) * 0.41421356]  # where whole numbers are wrong
-            values[key] = [f"{key}={value}" for value in (low, *between, high)]
-        elif override.is_sweep_override():
-            values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
-        else:
-            values[key] = [f"{key}={override.get_value_element_as_str()}"]
-    most = max(map(len, values.values()), default=1)
-    return [[options[min(job, len(options) - 1)] for options in values.values()] for job in range(most)]
+def _params(own: DictConfig) -> dict[str, Any]:
+    """Return what a configuration itself sweeps over, by key."""
+    params = own.sweeper.get("params")
+    if params is not None and not isinstance(params, DictConfig):
+        raise UserError(f"`hydra.sweeper.params` is {params!r}; accepted: a mapping of keys to values.")
+    return dict(params or {})
 
 
-def _split(overrides: list[Override]) -> list[list[str]]:
-    """Return the overrides of every job of a sweep."""
-    try:
-        return GridSweeper.split_arguments(overrides, None)[0]
-    except HydraException as error:
-        raise UserError(f"{str(error).splitlines()[0]}. Accepted: key=a,b, range(…), choice(…), glob(…).") from error
+def _refuse(message: str) -> NoReturn:
+    """Raise `UserError` with the reason that `argparse` gives."""
+    hint = did_you_mean(
+        message.split()[-1], ("--multirun", "--cfg", "--config-dir", "--help", "--hydra-help", "--info")
+    )
+    raise UserError(
+        f"{message.removeprefix('argument ')}.{hint} Accepted: key=value, -m; `--hydra-help` lists the rest."
+    )

@@ -1,6 +1,7 @@
 """Making a part from the node of a configuration that describes it, and saying what is wrong with the node."""
 
 import inspect
+import logging
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -13,6 +14,7 @@ from lenet import trust
 from lenet.errors import UserError, did_you_mean
 
 Part = TypeVar("Part")
+logging.getLogger("hydra.utils").addHandler(logging.NullHandler())  # what it logs, a `UserError` says
 VAR_KEYWORD = inspect.Parameter.VAR_KEYWORD
 
 

@@ -15,7 +15,7 @@ from lenet.errors import did_you_mean
 from lenet.flatten import flatten
 
 CONFIG_NAME = "config"
-COMPOSING_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+COMPOSING_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError, RecursionError)
 """What composing raises over a wrong override, or over a user's own YAML."""
 
 

@@ -3,8 +3,18 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 3000
+"""Characters of a message; of more, the middle is left out."""
 
-class UserError(Exception):
+
+class _Message(Exception):
+    """Something to be told, which can quote anything: it is made fit to be printed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+class UserError(_Message):
     """What was asked for is wrong or cannot be had.
 
     Commands print the message without a traceback and exit with code 2. The message names the key or file,
@@ -12,8 +22,24 @@ class UserError(Exception):
     """
 
 
-class Failure(Exception):
+class Failure(_Message):
     """The work failed for a reason that the message gives. Commands print it and exit with code 1."""
+
+
+def printable(text: str) -> str:
+    """Return a text on which no terminal acts and no encoding fails, and that is not too long: `\\x1b` for Escape."""
+    return _shortened(escaped(_shortened(text)))
+
+
+def escaped(text: str) -> str:
+    """Return a text with all that steers a terminal, but for ends of lines and tabs, written out."""
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST * 2 // 3]} […] {text[-LONGEST // 3 :]}"
 
 
 def did_you_mean(name: str, options: Iterable[str], nearness: float = 0.6) -> str:

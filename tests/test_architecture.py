@@ -12,7 +12,7 @@ ROOT = Path(lenet.__file__).parent
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
     {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables"},
-    {"trust", "stored_yaml", "stored_json"},
+    {"trust", "stored_yaml", "stored_json", "aliases"},
     {"extras"},
     {"backend"},
     {"memory"},

@@ -152,6 +152,14 @@ def test_a_truncated_file_is_refused(tmp_path: Path, length: int) -> None:
     assert "damaged or not a checkpoint" in refused(path)
 
 
+def test_a_file_with_something_before_the_archive_is_refused_as_numpy_refuses_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    path.write_bytes(b"PK" + BYTES)
+    with pytest.raises(ValueError, match="pickle"):
+        np.load(path, allow_pickle=False)
+    assert "it does not begin as an .npz does" in refused(path)
+
+
 def test_a_changed_weight_is_refused_by_its_checksum(tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
     weight = ARRAYS["velocity/conv1/weight"].tobytes()

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from lenet import config
+from lenet.build import build
 from lenet.composition import compose_all, compose_one
 from lenet.errors import UserError
 
@@ -43,3 +44,31 @@ def test_what_is_wrong_with_one_job_is_said_as_it_is_alone(wrong, said):
         with pytest.raises(UserError) as alone:
             compose_one(["data=npz", "data.images=x", wrong], loader)
     assert str(together.value) == str(alone.value)
+
+
+def laughing(levels: int) -> str:
+    """Return YAML of one list in another, ten times, and so on: ten to the power of `levels` words."""
+    lines = ["x0: &x0 [ha]"]
+    return "\n".join(lines + [f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in range(1, levels + 1)])
+
+
+@pytest.mark.parametrize("levels", [9, 5000])
+def test_a_file_whose_aliases_stand_for_more_than_memory_holds_is_refused(levels, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/mine.yaml").write_text(laughing(levels))
+    with pytest.raises(UserError, match=r"mine\.yaml: with its aliases, it stands for more than 10,000 values"):
+        config.read(["--config-dir", str(tmp_path), "experiment=mine"])
+
+
+def test_aliases_that_stand_for_little_are_welcome(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\nseed: &same 7\ntrainer: {epochs: *same}\n"
+    (tmp_path / "experiment/mine.yaml").write_text(text)
+    composed = config.read(["--config-dir", str(tmp_path), "experiment=mine"]).jobs[0].config
+    assert (composed["seed"], composed["trainer"]["epochs"]) == (7, 7)
+
+
+@pytest.mark.parametrize("node", [-1, "lenet5", [1]])
+def test_a_part_that_is_no_mapping_is_said(node):
+    with pytest.raises(UserError, match=r"`network` is .*; it needs a mapping of keys to values"):
+        build({**config.compose_config(), "network": node})

@@ -38,7 +38,11 @@ def read_image(path: Path, channels: Channels, size: tuple[int, int] | None) -> 
                 if max(image.size) > MAX_SIDE:
                     found = f"{image.height} x {image.width} pixels"
                     raise UserError(f"{path}: found {found}; accepted: at most {MAX_SIDE} a side.")
-                plain = _without_alpha(ImageOps.exif_transpose(image), path).convert("L" if channels == 1 else "RGB")
+                if image.format == "PNG":
+                    with Image.open(path, formats=["PNG"]) as whole:
+                        whole.verify()  # its checksums, at which Pillow does not look otherwise
+                ImageOps.exif_transpose(image, in_place=True)
+                plain = _without_alpha(image, path).convert("L" if channels == 1 else "RGB")
                 if size is not None:
                     plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
                 pixels = np.asarray(plain)
@@ -62,5 +66,6 @@ def _without_alpha(image: "Image", path: Path) -> "Image":
     if image.mode in ("I", "F"):
         raise UserError(f"{path}: found 32-bit pixels (mode {image.mode}); accepted: 8 or 16 bits a channel.")
     if image.has_transparency_data:
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+        opaque = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of a large one is as large
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), opaque)
     return image

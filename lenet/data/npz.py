@@ -6,9 +6,11 @@ header is held against the length of its entry in the zip file first.
 
 import math
 import os
+import warnings
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,7 @@ MAX_DIRECTORY = 4 << 20
 END = 65_557
 """Bytes at the end of a zip file that tell of its directory, the longest comment included."""
 CHUNK = 1 << 20
+ZIP_MAGIC = b"PK\3\4"
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.integer[Any]]]:
@@ -34,7 +37,10 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.int
         raise UserError(f"{path}: found no such file; accepted: an .npz file.")
     try:
         _check_directory(path)
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            file.seek(0)
+            if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
+                raise UserError(f"{path}: not an .npz file: something stands before its first array.")
             entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()[:MAX_ENTRIES]}
             return {name: _read_array(archive, entries[name], path) for name in names if name in entries}
     except UserError:
@@ -68,14 +74,11 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) ->
         raise UserError(
             f"{where} claims {entry.file_size} bytes; accepted: at most {MAX_BYTES}, and what the file can hold."
         )
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # What other methods unpack to is not known beforehand, and zipfile holds all of a chunk in memory.
+        raise UserError(f"{where} is compressed by method {entry.compress_type}; accepted: stored or deflated (0, 8).")
     with archive.open(entry) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        elif version == (2, 0):
-            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(stream)
-        else:
-            raise UserError(f"{where} is of .npy version {version}; accepted: (1, 0) and (2, 0).")
+        shape, fortran_order, dtype = _read_header(stream, where)
         if dtype.kind not in "iu":
             raise UserError(f"{where} is of type {dtype}; accepted: integers (images uint8 or 0 to 255).")
         if any(side < 0 for side in shape):
@@ -86,3 +89,20 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) ->
     if len(values) != math.prod(shape) * dtype.itemsize:
         raise UserError(f"{where} claims {dtype}{shape} but holds {len(values)} bytes.")
     return np.frombuffer(values, dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def _read_header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read what the array is: its shape, whether it lies in Fortran's order, and its type."""
+    try:
+        version = np.lib.format.read_magic(stream)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python's parser, about a text that is refused anyway
+            if version == (1, 0):
+                return np.lib.format.read_array_header_1_0(stream)
+            if version == (2, 0):
+                return np.lib.format.read_array_header_2_0(stream)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
+        raise
+    except Exception as fault:  # of a damaged header, NumPy's parser raises half a dozen unrelated types
+        raise UserError(f"{where} has no header that NumPy can read; accepted: what np.savez writes.") from fault
+    raise UserError(f"{where} is of .npy version {version}; accepted: (1, 0) and (2, 0).")

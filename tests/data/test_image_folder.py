@@ -143,6 +143,17 @@ def test_without_size_two_sizes_name_two_files_and_the_key(root: Path) -> None:
         ImageFolder(root=root).load(seed=0)
 
 
+def test_a_png_is_held_to_its_checksums_although_pillow_would_read_it(root: Path) -> None:
+    path = draw(root / "3" / "changed.png")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IEND") - 5] ^= 1  # the last byte of the pixels' checksum
+    path.write_bytes(content)
+    with Image.open(path) as image:
+        image.load()
+    with pytest.raises(UserError, match=r"changed\.png: damaged image .*IDAT"):
+        ImageFolder(root).load(seed=0)
+
+
 def text(content: str) -> Callable[[Path], object]:
     return lambda path: path.write_text(content)
 

@@ -142,6 +142,30 @@ def test_a_header_that_claims_too_much_costs_no_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+def test_another_compression_whose_size_cannot_be_known_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("images.npy", bytes(100))
+    with pytest.raises(UserError, match=r"'images' is compressed by method 12; accepted: stored or deflated"):
+        Npz(images=path).load(seed=0)
+
+
+def test_what_numpy_would_not_take_for_an_npz_file_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "data.npz", images=IMAGES, labels=LABELS)
+    path.write_bytes(b"before" + path.read_bytes())
+    with pytest.raises(UserError, match=r"data\.npz: not an \.npz file: something stands before"):
+        Npz(images=path).load(seed=0)
+
+
+def test_a_header_that_is_none_is_said_without_what_python_makes_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    header = header_that_claims((1,)).replace(b"False", b"x    ").replace(b"|u1", b"\\d1")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", header)
+    with pytest.raises(UserError, match=r"array 'images' has no header that NumPy can read; accepted: what np"):
+        Npz(images=path).load(seed=0)
+
+
 WHOLE = io.BytesIO()
 np.savez(WHOLE, images=IMAGES, labels=LABELS)
 PACKED = io.BytesIO()
