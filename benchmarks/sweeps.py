@@ -27,7 +27,8 @@ from benchmarks.neighbours import Neighbours
 from benchmarks.options import parse
 from lenet.backend import usable_cores
 from lenet.tracking.finding import Finder
-from lenet.tracking.store import KIND, RunRecord, Store
+from lenet.tracking.record import KIND, RunRecord
+from lenet.tracking.store import Store
 
 RUN = (sys.executable, "-m", "lenet.run")
 LIBRARIES = {"NumPy": "numpy", "Hydra": "hydra-core", "MLflow": "mlflow"}

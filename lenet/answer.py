@@ -10,8 +10,9 @@ from lenet import summary
 from lenet.config import CommandLine
 from lenet.tables import cut
 from lenet.tracking.finding import BEST
+from lenet.tracking.record import RunRecord
 from lenet.tracking.run import Run
-from lenet.tracking.store import RunRecord, Store
+from lenet.tracking.store import Store
 from lenet.tracking.tags import ERROR
 
 log = logging.getLogger(__name__)

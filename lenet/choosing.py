@@ -7,7 +7,7 @@ from lenet.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:  # a wrong key is said before MLflow is imported, which takes more than a second
     from lenet.tracking.finding import Finder
-    from lenet.tracking.store import RunRecord
+    from lenet.tracking.record import RunRecord
 
 KEYS = ("tracking.uri", "tracking.experiment")
 EXPERIMENT = "lenet"

@@ -9,7 +9,7 @@ from lenet.errors import UserError, did_you_mean
 from lenet.tables import COLUMNS, WIDEST, Format, cut, number, to_data, to_table
 
 if TYPE_CHECKING:
-    from lenet.tracking.store import RunRecord
+    from lenet.tracking.record import RunRecord
 
 METRICS = ("best/val_accuracy", "val/accuracy", "val/loss", "test/accuracy", "test/loss")
 """The metrics that are shown beside the one that is asked for, as far as any run has them."""

@@ -17,7 +17,7 @@ from lenet.training.state import restore
 from lenet.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from lenet.tracking.store import RunRecord
+    from lenet.tracking.record import RunRecord
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from lenet.training.state import START, read_state
 from lenet.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from lenet.tracking.store import RunRecord
+    from lenet.tracking.record import RunRecord
 
 CHANGEABLE = (
     "trainer.epochs",

@@ -25,7 +25,7 @@ from lenet.tracking.tags import JOB, SWEPT
 from lenet.workbench import Workbench
 
 if TYPE_CHECKING:
-    from lenet.tracking.store import RunRecord
+    from lenet.tracking.record import RunRecord
 
 log = logging.getLogger("lenet")
 

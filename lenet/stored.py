@@ -20,7 +20,7 @@ from lenet.tracking.tags import CONFIGURATION, RESUMED
 
 if TYPE_CHECKING:
     from lenet.tracking.finding import Finder
-    from lenet.tracking.store import RunRecord
+    from lenet.tracking.record import RunRecord
 
 CONFIG_FILE, OVERRIDES_FILE, ENVIRONMENT_FILE, LOG_FILE = (
     "config/config.yaml",

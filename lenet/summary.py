@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from lenet.comparison import short_names
 from lenet.tables import COLUMNS, bars, cut, to_data
-from lenet.tracking.store import RunRecord
+from lenet.tracking.record import RunRecord
 from lenet.tracking.tags import SWEPT
 
 RANKING = "best/val_accuracy"

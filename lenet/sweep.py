@@ -31,8 +31,9 @@ from lenet.tracking.delivery import how_to_deliver
 from lenet.tracking.failures import StoreAway, TrackingError
 from lenet.tracking.finding import Finder, is_sweep
 from lenet.tracking.operations import Status
+from lenet.tracking.record import RunRecord
 from lenet.tracking.run import Run
-from lenet.tracking.store import RunRecord, Store
+from lenet.tracking.store import Store
 from lenet.tracking.tags import ERROR, JOB, SWEPT
 from lenet.tracking.ui import how_to_look
 

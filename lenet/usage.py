@@ -11,7 +11,7 @@ from typing import Any
 from lenet.tables import Format, cut, to_data, to_table
 from lenet.tracking.address import SERVERS, mask, sqlite_path
 from lenet.tracking.finding import Finder, is_sweep
-from lenet.tracking.store import RunRecord
+from lenet.tracking.record import RunRecord
 
 KINDS = ("checkpoints", "figures", "other")
 SIZES = (*KINDS, "total")

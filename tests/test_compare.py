@@ -12,9 +12,10 @@ import pytest
 
 from lenet.compare import main
 from lenet.comparison import METRICS, compare, render
-from lenet.tracking import store as store_module
+from lenet.tracking import record as record_module
 from lenet.tracking.address import tracking_uri
-from lenet.tracking.store import RunRecord, Store
+from lenet.tracking.record import RunRecord
+from lenet.tracking.store import Store
 
 PARAMS = {"optimizer.lr": "0.1", "seed": "0", "trainer.epochs": "3"}
 
@@ -232,7 +233,7 @@ def test_a_name_that_is_the_beginning_of_an_id_is_refused_as_more_than_one_run(r
 
 
 def test_last_is_found_behind_any_number_of_jobs(recorded, capsys, monkeypatch):
-    monkeypatch.setattr(store_module, "PAGE", 2)
+    monkeypatch.setattr(record_module, "PAGE", 2)
     assert names(capsys, "last") == ["lr=0.01", "lr=0.02", "lr=5"]
 
 

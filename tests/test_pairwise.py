@@ -11,7 +11,8 @@ from scipy import stats
 from lenet.compare import main
 from lenet.summary import SWEPT
 from lenet.tracking.address import tracking_uri
-from lenet.tracking.store import PARENT, Store
+from lenet.tracking.record import PARENT
+from lenet.tracking.store import Store
 
 METRIC = "best/val_accuracy"
 

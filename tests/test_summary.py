@@ -9,7 +9,7 @@ from statistics import stdev
 import pytest
 
 from lenet import summary
-from lenet.tracking.store import RunRecord
+from lenet.tracking.record import RunRecord
 
 
 def child(rate, seed, accuracy, status="FINISHED", diverged=False, name=None):

@@ -22,7 +22,7 @@ from lenet.launcher import Numbered, Result
 from lenet.pool import LOOK_SECONDS, Lost
 from lenet.signals import STOPPING
 from lenet.tracking.address import tracking_uri
-from lenet.tracking.store import RunRecord
+from lenet.tracking.record import RunRecord
 from lenet.validation import PositiveInt, validated
 
 KNOCK_SECONDS = 5.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lenet.comparison import differing, lower_is_better
 from lenet.errors import UserError
 from lenet.summary import SEED, swept_of
-from lenet.tracking.store import PARENT, RunRecord
+from lenet.tracking.record import PARENT, RunRecord
 
 TARGET = "._target_"
 

@@ -8,7 +8,7 @@ from lenet.errors import UserError
 from lenet.pairwise.difference import Difference, against_best, pairs
 from lenet.pairwise.groups import Group, group
 from lenet.tables import Format, number, to_data, to_table
-from lenet.tracking.store import RunRecord
+from lenet.tracking.record import RunRecord
 
 LINE = 80
 NAME = 22

@@ -10,8 +10,8 @@ from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from lenet.tracking.failures import translated
+from lenet.tracking.record import PAGE
 from lenet.tracking.sender import local_folder, within
-from lenet.tracking.store import PAGE
 
 
 @contextmanager

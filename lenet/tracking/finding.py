@@ -17,7 +17,7 @@ from lenet.tracking import artifacts
 from lenet.tracking.address import mask
 from lenet.tracking.failures import reason, translated
 from lenet.tracking.opening import reach_store
-from lenet.tracking.store import (
+from lenet.tracking.record import (
     KIND,
     NEWEST_FIRST,
     OLDEST_FIRST,

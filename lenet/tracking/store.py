@@ -1,15 +1,9 @@
 """Opening a store safely, starting runs in it, and reading them back."""
 
 import getpass
-import math
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from mlflow.entities import ViewType
-from mlflow.tracking import MlflowClient
 
 from lenet.errors import UserError
 from lenet.files import remove_unfinished
@@ -20,37 +14,21 @@ from lenet.tracking.failures import CONTACT, SILENCE, StoreAway, defaults, trans
 from lenet.tracking.gone import RUNNING, farewell, has_gone, last_sign
 from lenet.tracking.opening import open_store, turn
 from lenet.tracking.operations import TAG_LENGTH, Status, as_text
+from lenet.tracking.record import (
+    KIND,
+    OLDEST_FIRST,
+    PARENT,
+    Kind,
+    RunRecord,
+    children_of,
+    each_run,
+    infinite,
+    record_of,
+)
 from lenet.tracking.run import Run
 from lenet.tracking.sender import local_folder
-from lenet.tracking.tags import CHANGED, ERROR, HEARTBEAT, JOB, REPLACED, SWEPT
+from lenet.tracking.tags import ERROR, HEARTBEAT, JOB, REPLACED, SWEPT
 from lenet.tracking.undelivered import deliver_ended, folders_of
-
-Kind = Literal["run", "job", "sweep"]
-KIND = "lenet.kind"
-PARENT = "mlflow.parentRunId"
-PAGE = 1000
-NEWEST_FIRST, OLDEST_FIRST = "attributes.start_time DESC", "attributes.start_time ASC"
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """A run as the store has it; times in seconds since the epoch, `metrics` the last value of each.
-
-    A run that the store calls running though its process has gone is KILLED here, which is the truth; a parameter that
-    was changed when the run was resumed has its new value.
-    """
-
-    id: str
-    name: str
-    status: str
-    start: float
-    end: float | None
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
-    gone: bool = False
-    """Whether the store still calls it running."""
-    experiment_id: str = ""
 
 
 class Store:
@@ -122,7 +100,7 @@ class Store:
             )
         with turn(record.id), translated():
             run = self._client.get_run(record.id)
-            current = _record(run)
+            current = record_of(run)
             for other in (current, *self.children(record.id)):
                 if other.status == RUNNING:
                     where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
@@ -229,51 +207,6 @@ class Store:
         with translated():
             points = self._client.get_metric_history(run_id, metric)
         return [infinite(point.value) for point in sorted(points, key=lambda point: point.step)]
-
-
-def children_of(parent_id: str) -> str:
-    """Return the filter that picks a sweep's runs."""
-    return f"tags.`{PARENT}` = '{parent_id}'"
-
-
-def each_run(
-    client: MlflowClient, experiment_ids: list[str], filter_string: str, order: str, size: int | None = None
-) -> Iterator[RunRecord]:
-    """Yield the runs that MLflow's filter picks, fetched `size` at a time (None: `PAGE`); deleted ones are left out."""
-    token = None
-    while experiment_ids:
-        with translated():
-            page = client.search_runs(experiment_ids, filter_string, ViewType.ACTIVE_ONLY, size or PAGE, [order], token)
-        yield from map(_record, page)
-        token = page.token
-        if not token:
-            return
-
-
-def _record(run: Any) -> RunRecord:
-    gone = has_gone(run.info.status, run.data.tags, run.info.start_time / 1000)
-    return RunRecord(
-        id=run.info.run_id,
-        name=run.info.run_name,
-        status="KILLED" if gone else run.info.status,
-        start=run.info.start_time / 1000,
-        end=run.info.end_time / 1000 if run.info.end_time else None,
-        params=run.data.params | changes(run.data.tags),
-        metrics={key: infinite(value) for key, value in run.data.metrics.items()},
-        tags=run.data.tags | ({ERROR: farewell(run.data.tags)} if gone else {}),
-        gone=gone,
-        experiment_id=run.info.experiment_id,
-    )
-
-
-def changes(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters that were changed when a run was resumed, with the values they have now."""
-    return {key.removeprefix(CHANGED): value for key, value in tags.items() if key.startswith(CHANGED)}
-
-
-def infinite(value: float) -> float:
-    """Return what a metric's stored value stands for: MLflow's databases keep the largest float for an infinity."""
-    return math.copysign(math.inf, value) if abs(value) == sys.float_info.max else value
 
 
 def _user() -> str:
