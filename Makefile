@@ -25,10 +25,10 @@ sweep: .venv/installed ## train twice, at two learning rates, on the digits that
 	$(BIN)/python -m lenet.run optimizer.lr=0.005,0.01 -m
 
 test: .venv/installed ## run the tests (under five minutes)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-long: .venv/installed ## run the long tests alone (those on full MNIST need $$LENET_DATA)
-	$(BIN)/python -m pytest -m 'slow or full_mnist'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'slow or full_mnist'
 
 # An environment of their own: Ray's launcher holds cloudpickle, which MLflow uses too, to an old version.
 test-extras: .venv-extras/installed ## run the tests of searches, clusters and servers, which are started for it (some minutes)
