@@ -33,6 +33,7 @@ def elsewhere(**tags):
         ({"some": "other program's"}, LONG_AGO, False),
         (process.identity(), LONG_AGO, False),
     ],
+    ids=["new", "silent", "beating", "beating no more", "beating oddly", "not ours", "here"],
 )
 def test_a_run_of_another_host_has_gone_when_it_has_been_silent_for_long(tags, start, silent):
     assert has_gone("RUNNING", tags, start) is silent

@@ -80,7 +80,7 @@ def moments():
                 yield pytest.param(case, every, step, marks=marks, id=f"{case}-{every}-{step}")
 
 
-@pytest.mark.parametrize(("case", "every", "step"), moments())
+@pytest.mark.parametrize(("case", "every", "step"), list(moments()))
 def test_a_run_that_was_stopped_comes_out_as_if_it_never_was(case, every, step, client, records, stop_at):
     settings = [*CASES[case], f"trainer.checkpoint_every={every}"]
     assert train(*settings) == 0
