@@ -38,7 +38,7 @@ test-extras: .venv-extras/installed ## run the tests of searches, clusters and s
 test-all: test test-long test-extras ## run all tests
 
 reliability: .venv/installed ## try kills, faults and hostile input at length, and write what happened to docs/reliability.md
-	$(BIN)/python -m pytest tests/reliability -m 'slow or not slow' --report docs/reliability.md
+	$(BIN)/python -m pytest tests/reliability -n 2 --dist worksteal -m 'slow or not slow' --report docs/reliability.md
 
 bench: .venv/installed ## measure speed and cost side by side with PyTorch and JAX, into benchmarks/results (some ten minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'

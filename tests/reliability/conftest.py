@@ -22,6 +22,7 @@ INTRODUCTION = """\
 
 SECTIONS = ("Interrupted", "Reproduced", "Loaded", "Faults", "Tracking server", "Many at once")
 
+TRIAL = "trial"
 rows: list[tuple[str, str, int, str]] = []
 
 Report = Callable[[str, str, int, str], None]
@@ -32,14 +33,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def report() -> Report:
+def report(request: pytest.FixtureRequest) -> Report:
     """Return what takes down a trial once it has passed: its section, what was tried, how often, what happened."""
 
     def take_down(section: str, tried: str, times: int, happened: str) -> None:
         assert section in SECTIONS
-        rows.append((section, tried, times, happened))
+        request.node.user_properties.append((TRIAL, (section, tried, times, happened)))
 
     return take_down
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Gather the trials, wherever they ran: pytest-xdist hands on what a test's properties hold."""
+    if report.when == "teardown":
+        rows.extend(tuple(trial) for name, trial in report.user_properties if name == TRIAL)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -54,7 +61,7 @@ def page() -> str:
     where = f"{cpu['model']}, {cpu['usable_cores']} cores, Python {platform.python_version()}, NumPy {np.__version__}"
     parts = [INTRODUCTION, f"Last run on {where}, at commit {commit}."]
     for section in SECTIONS:
-        found = [(tried, f"{times:,}", happened) for name, tried, times, happened in rows if name == section]
+        found = sorted((tried, f"{times:,}", happened) for name, tried, times, happened in rows if name == section)
         if found:
             table = tabulate(found, ["what was tried", "times", "what happened"], "github", colalign=("left", "right"))
             parts.append(f"## {section}\n\n{table}")
