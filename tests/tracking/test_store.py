@@ -79,7 +79,7 @@ class TestChildren:
     def test_only_the_children_are_returned_over_any_number_of_pages(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("lenet.tracking.store.PAGE", 2)
+        monkeypatch.setattr("lenet.tracking.record.PAGE", 2)
         parent = store.start_run("sweep", kind="sweep")
         other = store.start_run("another run")
         names = [f"lr={n}" for n in range(5)]
