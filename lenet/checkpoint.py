@@ -159,7 +159,7 @@ class _DamagedError(Exception):
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     with open(path, "rb") as raw:
-        _check_directory(raw)
+        held = _check_directory(raw)
         with zipfile.ZipFile(raw) as file:
             entries = file.infolist()
             total = sum(entry.file_size for entry in entries)
@@ -175,15 +175,15 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
                     raise _DamagedError(f"{cut(entry.filename, MAX_REPORTED_NAME)!r} is no array, or there twice")
                 if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise _DamagedError(f"`{name}` is compressed in another way than NumPy does")
-                if entry.file_size > entry.compress_size * MAX_DEFLATE_RATIO:
-                    raise _DamagedError(f"`{name}` declares more than it can hold")
+                if entry.compress_size > held or entry.file_size > entry.compress_size * MAX_DEFLATE_RATIO:
+                    raise _DamagedError(f"`{name}` claims {entry.file_size:,} bytes, more than the file can hold")
                 with file.open(entry) as stream:
                     arrays[name] = _read_array(stream, name, entry.file_size)
     return arrays
 
 
-def _check_directory(raw: IO[bytes]) -> None:
-    """Look at the archive's first and last bytes before `zipfile` reads its whole directory into memory."""
+def _check_directory(raw: IO[bytes]) -> int:
+    """Look at the archive's first and last bytes before `zipfile` reads its whole directory; return the file's size."""
     if raw.read(4) != b"PK\3\4":
         raise _DamagedError("it does not begin as an .npz does")
     size = raw.seek(0, io.SEEK_END)
@@ -193,6 +193,7 @@ def _check_directory(raw: IO[bytes]) -> None:
         raise _DamagedError("it does not end as an .npz does (cut short, or another kind of file)")
     if tail[:4] == b"PK\x06\x07" or int.from_bytes(tail[32:36], "little") > MAX_DIRECTORY:
         raise _DamagedError(f"its directory of arrays is larger than {MAX_DIRECTORY:,} bytes")
+    return size
 
 
 def _read_array(stream: IO[bytes], name: str, size: int) -> NDArray[Any]:

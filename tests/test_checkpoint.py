@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,28 @@ def test_a_file_with_something_before_the_archive_is_refused_as_numpy_refuses_it
     with pytest.raises(ValueError, match="pickle"):
         np.load(path, allow_pickle=False)
     assert "it does not begin as an .npz does" in refused(path)
+
+
+def test_an_entry_that_claims_more_than_the_file_has_costs_no_memory(tmp_path: Path) -> None:
+    claimed = 1 << 29
+    content = bytearray(
+        write(
+            tmp_path / "x.npz",
+            {
+                "meta.npy": meta_entry(),
+                "x.npy": npy(np.zeros(3, np.uint8)).replace(b"(3,), }" + b" " * 8, b"(536870912,), }"),
+            },
+        ).read_bytes()
+    )
+    at = content.rindex(b"PK\1\2")  # the last entry in the directory
+    content[at + 20 : at + 28] = (claimed + 128).to_bytes(4, "little") * 2  # packed and unpacked
+    (tmp_path / "x.npz").write_bytes(content)
+    tracemalloc.start()
+    try:
+        assert "`x` claims 536,871,040 bytes, more than the file can hold" in refused(tmp_path / "x.npz")
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_changed_weight_is_refused_by_its_checksum(tmp_path: Path) -> None:

@@ -150,6 +150,21 @@ def test_another_compression_whose_size_cannot_be_known_is_refused_unread(tmp_pa
         Npz(images=path).load(seed=0)
 
 
+def test_an_entry_that_claims_more_than_the_file_has_costs_no_memory(tmp_path: Path) -> None:
+    path = save(tmp_path / "data.npz", images=IMAGES, labels=LABELS)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"PK\1\2")  # the first entry in the directory
+    content[at + 20 : at + 28] = (2**30).to_bytes(4, "little") * 2  # packed and unpacked
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=r"'images' claims 1073741824 bytes"):
+            Npz(images=path).load(seed=0)
+        assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
 def test_what_numpy_would_not_take_for_an_npz_file_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "data.npz", images=IMAGES, labels=LABELS)
     path.write_bytes(b"before" + path.read_bytes())
