@@ -25,8 +25,8 @@ SMOKE = {
     "image": 100,
     "table": 100,
     "stored": 20,
-    "yaml": 2,
-    "overrides": 4,
+    "yaml": 4,
+    "overrides": 6,
 }
 FULL = {
     "idx_images": 1500,

@@ -90,8 +90,9 @@ def campaign(target: Target, times: int, seed: int, trial: Callable[[Target, Any
             faulthandler.cancel_dump_traceback_later()
 
     started = time.monotonic()
-    property_based(target, times - times // 2, judged)
-    new = guided.search(target, times // 2, seed, judged)
+    led = times // 2 if times >= 2 * len(target.seeds) else 0  # a search reads every seed before it begins
+    property_based(target, times - led, judged)
+    new = guided.search(target, led, seed, judged) if led else 0
     accepted = sum(outcome.accepted for outcome in outcomes)
     return {
         "kind": target.name,

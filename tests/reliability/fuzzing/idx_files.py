@@ -100,8 +100,8 @@ class IdxFile:
 
 
 def _plain(data: bytes) -> bytes:
-    """Unpack a seed; what is mutated already may not be one any more, and is then taken as it is."""
+    """Unpack a seed; what is mutated already may not be one any more, or a bomb, and is then taken as it is."""
     try:
-        return unpack(data)
+        return unpack(data) if len(data) < 10_000 else data
     except (OSError, EOFError, zlib.error):
         return data
