@@ -1,6 +1,6 @@
 """What the trials share: each says what was tried, how often and what happened; `--report FILE` makes a table of it.
 
-`make reliability` writes the table to `docs/reliability.md`. It is written only where every trial has passed.
+`make reliability` writes the table to `docs/reliability.md`, with the names of trials that have failed, if any.
 """
 
 import platform
@@ -17,13 +17,14 @@ INTRODUCTION = """\
 # What was tried
 
 `make reliability` tries all of this and writes this page. Each line is a test of `tests/reliability`, which
-`make test-long` runs as well; a trial that goes wrong fails, so the last column says what happened every time.
+`make test-long` runs as well; a trial that goes wrong fails, and is named below the tables.
 """
 
 SECTIONS = ("Interrupted", "Reproduced", "Loaded", "Faults", "Tracking server", "Many at once")
 
 TRIAL = "trial"
 rows: list[tuple[str, str, int, str]] = []
+failed: list[str] = []
 
 Report = Callable[[str, str, int, str], None]
 
@@ -45,13 +46,15 @@ def report(request: pytest.FixtureRequest) -> Report:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Gather the trials, wherever they ran: pytest-xdist hands on what a test's properties hold."""
-    if report.when == "teardown":
+    if report.failed:
+        failed.append(report.nodeid)
+    if report.when == "teardown" and report.nodeid not in failed:
         rows.extend(tuple(trial) for name, trial in report.user_properties if name == TRIAL)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     target = session.config.getoption("--report", default=None)
-    if target and exitstatus == 0:
+    if target and rows:
         target.write_text(page(), encoding="utf-8")
 
 
@@ -65,4 +68,6 @@ def page() -> str:
         if found:
             table = tabulate(found, ["what was tried", "times", "what happened"], "github", colalign=("left", "right"))
             parts.append(f"## {section}\n\n{table}")
+    if failed:
+        parts.append("## Failed\n\n" + "\n".join(f"- `{name}`" for name in failed))
     return "\n\n".join(parts) + "\n"
