@@ -54,7 +54,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     target = session.config.getoption("--report", default=None)
-    if target and rows:
+    if target and rows and not hasattr(session.config, "workerinput"):  # pytest-xdist's processes know but their own
         target.write_text(page(), encoding="utf-8")
 
 

@@ -74,7 +74,7 @@ def test_kills_at_random_moments(every, client, records, report):
     chance = random.Random(every)
     reference, seconds = whole(records, *settings)
     kills = 0
-    for _ in range(3):
+    while kills < 2 * KILLS:
         for _ in range(KILLS):
             started = len(records()) > 1
             if started and records()[0].info.status == "FINISHED":
@@ -85,9 +85,10 @@ def test_kills_at_random_moments(every, client, records, report):
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
+            else:
+                seconds *= 0.8  # the machine has become faster than it was for the undisturbed run
             process.communicate()
         finish(client, records, reference, settings)
-    assert kills >= 4
     tried = f"SIGKILL at random moments of a run, up to {KILLS} times in each; checkpoints every {every}"
     report("Interrupted", tried, kills, "resumed; metrics, weights and figures bitwise those of an undisturbed run")
 
