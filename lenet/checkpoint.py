@@ -24,19 +24,16 @@ from lenet.errors import UserError, did_you_mean
 from lenet.files import write_atomically
 from lenet.stored_json import MAX_CHARACTERS, read_json
 from lenet.tables import cut
+from lenet.zipped import CHUNK, MAGIC, MAX_DIRECTORY, METHODS, overclaims
 
 FORMAT = 1
 MAX_BYTES = 1 << 30
 """A file that declares arrays of more than this in all is refused before any of them is read."""
 MAX_ARRAYS = 10_000
-MAX_DIRECTORY = 4 << 20
 MAX_HEADER = 10_000
 MAX_DIMENSIONS = 32
 MAX_NAME = 500
 MAX_SAID = 300
-CHUNK = 1 << 20
-MAX_DEFLATE_RATIO = 1032
-"""No deflate stream grows by more."""
 MAX_REPORTED = 5
 MAX_REPORTED_NAME = 100
 
@@ -173,9 +170,9 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
                 name = entry.filename.removesuffix(".npy")
                 if name == entry.filename or not _is_name(name) or name in arrays:
                     raise _DamagedError(f"{cut(entry.filename, MAX_REPORTED_NAME)!r} is no array, or there twice")
-                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                if entry.compress_type not in METHODS:
                     raise _DamagedError(f"`{name}` is compressed in another way than NumPy does")
-                if entry.compress_size > held or entry.file_size > entry.compress_size * MAX_DEFLATE_RATIO:
+                if overclaims(entry, held):
                     raise _DamagedError(f"`{name}` claims {entry.file_size:,} bytes, more than the file can hold")
                 with file.open(entry) as stream:
                     arrays[name] = _read_array(stream, name, entry.file_size)
@@ -184,7 +181,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 
 def _check_directory(raw: IO[bytes]) -> int:
     """Look at the archive's first and last bytes before `zipfile` reads its whole directory; return the file's size."""
-    if raw.read(4) != b"PK\3\4":
+    if raw.read(len(MAGIC)) != MAGIC:
         raise _DamagedError("it does not begin as an .npz does")
     size = raw.seek(0, io.SEEK_END)
     raw.seek(max(0, size - 42))
@@ -222,7 +219,7 @@ def _read_array(stream: IO[bytes], name: str, size: int) -> NDArray[Any]:
     # checksum.
     data = bytearray()
     while len(data) < needed and (chunk := stream.read(min(CHUNK, needed - len(data)))):
-        data += chunk  # piece by piece: in one go, `zipfile` holds it twice
+        data += chunk
     if len(data) != needed or stream.read(1):
         raise _DamagedError(f"`{name}` is longer or shorter than it says")
     array: NDArray[Any] = np.ndarray(shape, dtype, data, order="F" if match[2] == b"True" else "C")

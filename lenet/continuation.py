@@ -2,15 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lenet.build import Plan, build
 from lenet.checkpoint import Checkpoint
 from lenet.composition import set_values
-from lenet.errors import UserError
 from lenet.extension import CHANGEABLE, check_config, check_rates, check_work_left
 from lenet.flatten import flatten
-from lenet.identity import DATA
 from lenet.schedules import RangeTest
 from lenet.stored import LOG_FILE, Stored, times_resumed
 from lenet.training.state import restore
@@ -26,17 +24,21 @@ class Continuation:
 
     `epochs_before` are those it was to train so far. Of its parameters, `changed` are those that its record tells
     otherwise, and `missing` those that it does not tell; `is_changed` says whether its configuration is another.
-    `config_text` is its configuration so far, None if it was not yet recorded; `log` its log.
+    `log` is its log so far.
     """
 
-    record: "RunRecord"
+    stored: Stored
     checkpoint: Checkpoint | None
     epochs_before: int
     changed: Mapping[str, str]
     missing: Mapping[str, str]
     is_changed: bool
-    config_text: str | None
     log: str
+
+    @property
+    def record(self) -> "RunRecord":
+        """The run as the store has it."""
+        return self.stored.record
 
     @property
     def number(self) -> int:
@@ -44,35 +46,26 @@ class Continuation:
         return times_resumed(self.record) + 1
 
     def restore(self, trainer: Trainer, digest: str) -> None:
-        """Have a new trainer go on from where the run stood.
+        """Have a new trainer go on from where the run stood; `digest` is that of its data.
 
-        Raises `UserError`, with nothing changed, where `digest` is not that of the data the run was trained on, where
+        Raises `UserError`, with nothing changed of the run, where the data are not those that it was trained on, where
         the checkpoint does not fit, or where the trainer's epochs ask for other rates than those of the steps taken.
         """
-        meta = self.checkpoint.meta if self.checkpoint else {}
-        for known in (self.record.tags.get(DATA), meta.get("data_digest")):
-            if known not in (None, digest):
-                raise UserError(
-                    f"run `{self.record.name}`: the data are not those that it was trained on: their digest is "
-                    f"{digest}, and was {known}."
-                )
+        self.stored.check_data(digest, self.checkpoint)
         if self.checkpoint:
             restore(trainer, self.checkpoint)
             check_rates(trainer, self.checkpoint, self.epochs_before)
 
 
-def continuation(
-    stored: Stored, overrides: Sequence[str], tracking: Mapping[str, Any], allowed: Collection[str]
-) -> tuple[Plan, Continuation]:
+def continuation(stored: Stored, overrides: Sequence[str], allowed: Collection[str]) -> tuple[Plan, Continuation]:
     """Return the plan of a run that goes on, and how it does.
 
-    `overrides` change values of `CHANGEABLE` keys, `tracking` says where the run is recorded, `allowed` are the modules
-    besides lenet's own whose classes may be built. Raises `UserError` with the reason where the run cannot go on so.
+    `overrides` change values of `CHANGEABLE` keys, `allowed` are the modules besides lenet's own whose classes may be
+    built. Raises `UserError` with the reason where the run cannot go on so.
     """
     from lenet.tracking.operations import PARAM_LENGTH, as_text  # MLflow takes more than a second to import
 
-    record = stored.record
-    before = {**stored.config, "tracking": tracking, "sweep": {}}
+    record, before = stored.record, stored.config
     config = set_values(before, overrides, CHANGEABLE)
     plan, old = build(config, allowed), build(before, allowed)
     # A range test is a run of a second, whose curve no checkpoint holds: it goes on from its start.
@@ -83,12 +76,11 @@ def continuation(
     check_work_left(record, plan, old, saved, max((step for found in points.values() for step, _ in found), default=0))
     texts = {key: as_text(value, PARAM_LENGTH) for key, value in flatten(plan.config).items()}
     return plan, Continuation(
-        record=record,
+        stored=stored,
         checkpoint=saved,
         epochs_before=old.trainer.epochs,
-        changed={key: text for key, text in texts.items() if record.params.get(key, text) != text},
+        changed={k: text for k, text in texts.items() if k in CHANGEABLE and record.params.get(k, text) != text},
         missing={key: text for key, text in texts.items() if key not in record.params},
         is_changed=flatten(before) != flatten(config),
-        config_text=stored.config_text,
         log=stored.text(LOG_FILE) or "",
     )

@@ -10,7 +10,7 @@ from lenet.build import Plan
 from lenet.continuation import Continuation
 from lenet.progress import NewDisplay, ProgressBar
 from lenet.range_test import RangeTestRecorder
-from lenet.recording import NAME_WIDTH, RunFailed, checkpoint_meta, describe, recorded
+from lenet.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
 from lenet.schedules import RangeTest
 from lenet.session import Session, open_session
 from lenet.signals import StopRequests, shielded
@@ -22,8 +22,6 @@ from lenet.workbench import Workbench
 
 if TYPE_CHECKING:
     from lenet.tracking.run import Run
-
-__all__ = ["RunFailed", "execute"]
 
 log = logging.getLogger(__name__)
 

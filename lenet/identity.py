@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lenet.flatten import flatten
-from lenet.tracking.address import mask
 
 CONFIG, CODE, DATA = "lenet.config", "lenet.code", "lenet.data"
 """The tags that hold the digests."""
@@ -18,12 +17,9 @@ HOME = Path(__file__).resolve().parent
 
 
 def config_digest(config: Mapping[str, Any]) -> str:
-    """Return the SHA-256 (hex) of a configuration, but for where its run is recorded and its place in a sweep.
-
-    Passwords in addresses count as they are recorded: masked.
-    """
+    """Return the SHA-256 (hex) of a configuration, but for where its run is recorded and its place in a sweep."""
     told = {key: value for key, value in flatten(config).items() if not key.startswith(("tracking.", "sweep."))}
-    return hashlib.sha256(mask(json.dumps(told, sort_keys=True, default=str)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def code_digest(config: Mapping[str, Any]) -> str:

@@ -15,10 +15,11 @@ from lenet.build import Plan, build
 from lenet.comparison import short_names
 from lenet.composition import to_dict
 from lenet.errors import Failure, UserError
-from lenet.experiment import RunFailed, execute
+from lenet.experiment import execute
 from lenet.identity import CODE, CONFIG, DATA, code_digest, config_digest
 from lenet.pool import Pool
 from lenet.progress import JobProgress
+from lenet.recording import RunFailed
 from lenet.summary import RANKING
 from lenet.tables import cut
 from lenet.tracking.tags import JOB, SWEPT

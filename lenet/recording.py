@@ -132,10 +132,10 @@ def describe(
     config = yaml.safe_dump(dict(plan.config), sort_keys=False)
     if earlier:
         _describe_again(plan, run, earlier)
-    if earlier and earlier.config_text is not None:
+    if earlier and earlier.stored.config_text is not None:
         run.log_text(environment, f"resumed/{earlier.number}/environment.json")
         if earlier.is_changed:
-            run.log_text(earlier.config_text, f"resumed/{earlier.number}/config_before.yaml")
+            run.log_text(earlier.stored.config_text, f"resumed/{earlier.number}/config_before.yaml")
             run.log_text(config, "config/config.yaml")
     else:
         run.log_text(environment, "environment.json")

@@ -37,7 +37,7 @@ def _main(arguments: Sequence[str]) -> int:
     from lenet.stored import read_stored
 
     record = finder.single(name)
-    stored = read_stored(finder, record)
+    stored = read_stored(finder, record, keys.get("tracking.uri"))
     if options.environment:
         import numpy  # noqa: F401 - whose BLAS is described
 
@@ -48,8 +48,7 @@ def _main(arguments: Sequence[str]) -> int:
         return DONE
     from lenet.reproduction import reproduce
 
-    tracking = {"uri": keys.get("tracking.uri"), "experiment": finder.experiment_of(record)}
-    return DONE if reproduce(stored, overrides, tracking, options.allow, tolerance) else FAILED
+    return DONE if reproduce(stored, overrides, options.allow, tolerance) else FAILED
 
 
 def _tolerance(text: str) -> float:

@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from lenet import differences
 from lenet.build import build
@@ -14,7 +13,7 @@ from lenet.errors import Failure, UserError
 from lenet.experiment import execute
 from lenet.extension import CHANGEABLE
 from lenet.flatten import flatten
-from lenet.identity import CONFIG, DATA, config_digest
+from lenet.identity import CONFIG, config_digest
 from lenet.stored import Stored, read_stored
 from lenet.surroundings import say_surroundings
 from lenet.tables import cut, to_table
@@ -24,34 +23,27 @@ from lenet.workbench import Workbench
 log = logging.getLogger(__name__)
 
 FREE = tuple(key for key in CHANGEABLE if key not in ("trainer.epochs", "trainer.early_stopping"))
-"""What may be given another value in a repetition: none of it changes what comes out."""
+"""What may be given another value in a repetition: of these, another backend alone changes bits."""
 SHOWN = 10
 """Differences that are shown."""
 
 
-def reproduce(
-    stored: Stored, overrides: Sequence[str], tracking: Mapping[str, Any], allowed: Collection[str], tolerance: float
-) -> bool:
+def reproduce(stored: Stored, overrides: Sequence[str], allowed: Collection[str], tolerance: float) -> bool:
     """Run a finished run again as a run of its own, and say whether it comes out the same, or within `tolerance`.
 
-    `overrides` change values of `FREE` keys, `tracking` says where both are recorded, `allowed` are the modules besides
-    lenet's own whose classes may be built. Raises `UserError` where the run cannot be repeated: it is not finished, or
-    its data cannot be had or are not the same; `Failure` where what it recorded of itself contradicts itself.
+    `overrides` change values of `FREE` keys, `allowed` are the modules besides lenet's own whose classes may be built.
+    Raises `UserError` where the run cannot be repeated: it is not finished, or its data cannot be had or are not the
+    same; `Failure` where what it recorded of itself contradicts itself.
     """
     record = stored.record
     if record.status != "FINISHED":
-        raise UserError(f"run `{record.name}` ({record.id}) is {record.status}: only what is finished can be compared.")
-    plan = build({**set_values(stored.config, overrides, FREE), "tracking": tracking, "sweep": {}}, allowed)
+        raise UserError(f"run `{record.name}` ({record.id}) is {record.status}; accepted: one that is FINISHED.")
+    plan = build(set_values(stored.config, overrides, FREE), allowed)
     _check_consistent(stored)
     kept = {name: stored.checkpoint(name) for name in ("last", "best")}
     bench = Workbench()
     say_surroundings(stored, plan, bench)
-    digest = bench.dataset(plan).digest
-    if digest != record.tags.get(DATA):
-        raise UserError(
-            f"run `{record.name}`: the data are not those that it was trained on: their digest is {digest}, and was "
-            f"{record.tags.get(DATA, 'not recorded')}."
-        )
+    stored.check_data(bench.dataset(plan).digest)
     run_id, _ = execute(plan, stored.overrides, f"{record.name}-again", {REPRODUCES: record.id}, bench)
     again = read_stored(stored.finder, stored.finder.find(run_id))
     found = _compare(stored, kept, again)

@@ -32,9 +32,8 @@ def _main(arguments: Sequence[str]) -> int:
     from lenet.workbench import Workbench
 
     record = finder.single(name)
-    stored = read_stored(finder, record)
-    tracking = {"uri": keys.get("tracking.uri"), "experiment": finder.experiment_of(record)}
-    plan, earlier = continuation(stored, overrides, tracking, options.allow)
+    stored = read_stored(finder, record, keys.get("tracking.uri"))
+    plan, earlier = continuation(stored, overrides, options.allow)
     bench = Workbench()
     say_surroundings(stored, plan, bench)
     execute(plan, stored.overrides, bench=bench, earlier=earlier)

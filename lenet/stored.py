@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from lenet import checkpoint
 from lenet.checkpoint import Checkpoint
 from lenet.errors import UserError
+from lenet.identity import DATA
 from lenet.stored_json import read_json
 from lenet.stored_yaml import read_yaml
+from lenet.tracking.address import masked
 from lenet.tracking.tags import CONFIGURATION, RESUMED
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Stored:
     """A run of a store, as `record` tells it.
 
     `config_text` is its configuration as it stands in the artifact (None: it had not got that far), `config` the same
-    read, and `overrides` are those of its command line.
+    read, with `tracking` saying where it was found, and `overrides` are those of its command line.
     """
 
     finder: "Finder"
@@ -52,6 +54,20 @@ class Stored:
     def text(self, name: str) -> str | None:
         """Return a text among the run's artifacts, None where there is none."""
         return _text(self.finder, self.record, name)
+
+    def check_data(self, digest: str, saved: Checkpoint | None = None) -> None:
+        """Raise `UserError` where data of this digest are not those that the run, and a checkpoint, were trained on.
+
+        Of a run that was killed before it had data nothing is known.
+        """
+        told = [self.record.tags.get(DATA), *([saved.meta.get("data_digest")] if saved else [])]
+        for known in told:
+            if known != digest and (known is not None or self.record.status == "FINISHED"):
+                raise UserError(
+                    f"run `{self.record.name}`: the data are not those that it was trained on: their digest is "
+                    f"{digest}, and was {known}. Accepted: the same data, wherever they lie now (data.root=… or "
+                    "data.images=…)."
+                )
 
     def environment(self) -> dict[str, Any]:
         """Return what the run ran on, empty if that was not recorded; raise `UserError` for what is no JSON object."""
@@ -78,8 +94,11 @@ def times_resumed(record: "RunRecord") -> int:
     return min(int(told), MOST_RESUMED) if told.isdecimal() and len(told) < 9 else 0
 
 
-def read_stored(finder: "Finder", record: "RunRecord") -> Stored:
-    """Read what a run recorded of itself; raise `UserError` where it cannot be read, or is not there."""
+def read_stored(finder: "Finder", record: "RunRecord", uri: str | None = None) -> Stored:
+    """Read what a run recorded of itself; raise `UserError` where it cannot be read, or is not there.
+
+    `uri` is the address under which its store was asked for, None where that is found as MLflow finds it.
+    """
     text = _text(finder, record, CONFIG_FILE)
     if text is None:
         config, overrides = _from_tags(record)
@@ -88,13 +107,18 @@ def read_stored(finder: "Finder", record: "RunRecord") -> Stored:
         listed = _text(finder, record, OVERRIDES_FILE)
         overrides = read_yaml(listed, _source(record, OVERRIDES_FILE)) if listed else []
     if not isinstance(config, dict) or not isinstance(overrides, list):
-        raise UserError(f"run `{record.name}` ({record.id}): {CONFIG_FILE} or {OVERRIDES_FILE} is not one of a run.")
+        raise UserError(
+            f"run `{record.name}` ({record.id}): {CONFIG_FILE} holds a {type(config).__name__} and {OVERRIDES_FILE} a "
+            f"{type(overrides).__name__}; accepted: a mapping and a list."
+        )
+    # What a store says of where its runs are recorded is not asked.
+    config = {**config, "tracking": {"uri": uri, "experiment": finder.experiment_of(record)}}
     return Stored(finder, record, config, text, tuple(map(str, overrides)))
 
 
 def as_tags(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, str]:
     """Return the tags that hold a configuration until it is an artifact."""
-    text = json.dumps({"config": config, "overrides": list(overrides)})
+    text = json.dumps(masked({"config": config, "overrides": list(overrides)}))  # before it is cut
     pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
     return {f"{CONFIGURATION}{number}": piece for number, piece in enumerate(pieces)}
 
@@ -115,7 +139,7 @@ def _from_tags(record: "RunRecord") -> tuple[Any, Any]:
 def _read_object(text: str, source: str) -> dict[str, Any]:
     found = read_json(text, source)
     if not isinstance(found, dict):
-        raise UserError(f"{source} holds no JSON object.")
+        raise UserError(f"{source} holds a {type(found).__name__}; accepted: a JSON object.")
     return found
 
 
@@ -128,7 +152,7 @@ def _read(path: Path, source: str) -> str:
     with open(path, "rb") as file:
         data = file.read(MOST_TEXT + 1)
     if len(data) > MOST_TEXT:
-        raise UserError(f"{source} is larger than {MOST_TEXT:,} bytes.")
+        raise UserError(f"{source} is larger than {MOST_TEXT:,} bytes, the most accepted.")
     return data.decode("utf-8", errors="replace")
 
 

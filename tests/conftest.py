@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from lenet.tracking.store import Store
+from lenet.training.keeper import Keeper
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +112,33 @@ def training(workplace: Path, *extra: str) -> "subprocess.Popen[str]":
         if line.startswith("epoch 2/"):
             break
     return process
+
+
+class Stopped(BaseException):
+    """Ends a run like nothing that it knows of."""
+
+
+@pytest.fixture
+def client(workplace: Path) -> MlflowClient:
+    """Return a client of the store in the folder."""
+    return MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what ends the next run before a step, its last checkpoint being the one that was due last."""
+
+    def stop(step: int, saving: bool = False) -> None:
+        on_step = Keeper.on_step
+
+        def stopping(self: Keeper) -> None:
+            on_step(self)
+            if self.trainer.progress.step == step:
+                monkeypatch.setattr(Keeper, "on_step", on_step)
+                if not saving:
+                    self.save = lambda: None
+                raise Stopped
+
+        monkeypatch.setattr(Keeper, "on_step", stopping)
+
+    return stop

@@ -11,9 +11,9 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables"},
+    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables", "zipped"},
     {"trust", "stored_yaml", "stored_json", "aliases"},
-    {"extras"},
+    {"identity", "extras"},
     {"backend"},
     {"memory"},
     {
@@ -28,7 +28,7 @@ ORDER = [
         "tracking",
         "environment",
     },
-    {"network", "identity"},
+    {"network"},
     {"training"},
     {"diagnosis", "search", "sweeper"},
     {"composition"},

@@ -16,14 +16,13 @@ import numpy as np
 
 from lenet.data.dataset import MAX_BYTES, MAX_SIDE, Images, Labels
 from lenet.errors import UserError
+from lenet.zipped import MAX_DEFLATE_RATIO
 
 Kind = Literal["images", "labels"]
 DIMENSIONS: dict[Kind, int] = {"images": 3, "labels": 1}
 
 UNSIGNED_BYTE = 0x08
 GZIP_MAGIC = b"\x1f\x8b"
-MAX_DEFLATE_RATIO = 1032
-"""No deflate stream grows by more, so a header that claims more than this many times the file is false."""
 CHUNK = 2**20
 
 

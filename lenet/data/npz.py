@@ -17,14 +17,11 @@ import numpy.typing as npt
 
 from lenet.data.dataset import MAX_BYTES
 from lenet.errors import UserError
+from lenet.zipped import CHUNK, MAGIC, MAX_DIRECTORY, METHODS, overclaims
 
-MAX_DEFLATE_RATIO = 1032
 MAX_ENTRIES = 1000
-MAX_DIRECTORY = 4 << 20
 END = 65_557
 """Bytes at the end of a zip file that tell of its directory, the longest comment included."""
-CHUNK = 1 << 20
-ZIP_MAGIC = b"PK\3\4"
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.integer[Any]]]:
@@ -39,7 +36,7 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, npt.NDArray[np.int
         _check_directory(path)
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             file.seek(0)
-            if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
+            if file.read(len(MAGIC)) != MAGIC:
                 raise UserError(f"{path}: not an .npz file: something stands before its first array.")
             entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()[:MAX_ENTRIES]}
             return {name: _read_array(archive, entries[name], path) for name in names if name in entries}
@@ -70,14 +67,11 @@ def _check_directory(path: Path) -> None:
 
 def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> npt.NDArray[np.integer[Any]]:
     where = f"{path}: array {entry.filename.removesuffix('.npy')!r}"
-    # Both sizes are claims, and zipfile asks for as much memory as the packed one says: the file's own holds it down.
-    packed = min(entry.compress_size, path.stat().st_size)
-    if entry.compress_size > packed or entry.file_size > min(MAX_BYTES, packed * MAX_DEFLATE_RATIO):
+    if entry.file_size > MAX_BYTES or overclaims(entry, path.stat().st_size):
         raise UserError(
             f"{where} claims {entry.file_size} bytes; accepted: at most {MAX_BYTES}, and what the file can hold."
         )
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # What other methods unpack to is not known beforehand, and zipfile holds all of a chunk in memory.
+    if entry.compress_type not in METHODS:
         raise UserError(f"{where} is compressed by method {entry.compress_type}; accepted: stored or deflated (0, 8).")
     with archive.open(entry) as stream:
         shape, fortran_order, dtype = _read_header(stream, where)
@@ -85,7 +79,7 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) ->
             raise UserError(f"{where} is of type {dtype}; accepted: integers (images uint8 or 0 to 255).")
         if any(side < 0 for side in shape):
             raise UserError(f"{where} claims the shape {shape}; accepted: sides of at least 0.")
-        values = bytearray()  # never more than `file_size`; in one go, `zipfile` would unpack all that there is first
+        values = bytearray()  # never more than `file_size`
         while chunk := stream.read(CHUNK):
             values += chunk
     if len(values) != math.prod(shape) * dtype.itemsize:

@@ -1,4 +1,4 @@
-"""Opening a store safely, starting runs in it, and reading them back."""
+"""A store: runs started in it, taken up again, and closed where their process has gone."""
 
 import getpass
 import sys
@@ -100,24 +100,14 @@ class Store:
             )
         with turn(record.id), translated():
             run = self._client.get_run(record.id)
-            current = record_of(run)
-            for other in (current, *self.children(record.id)):
-                if other.status == RUNNING:
-                    where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
-                    raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
-            if any(current.tags.get(key) != record.tags.get(key) for key in process.KEYS):
-                raise UserError(f"`{record.name}` ({record.id}) was taken up by another process in the meantime.")
-            if (parent := run.data.tags.get(PARENT)) and self._lives(parent):
-                raise UserError(
-                    f"`{record.name}` is a job of a sweep that is still running ({parent}), and left to it."
-                )
+            self._check_free(record, record_of(run))
             folder = local_folder(run.info.artifact_uri)
             if folder and folder.resolve().parts[-2:] != (record.id, "artifacts"):
                 # What a store says is not trusted to be a place to write to.
-                raise UserError(f"`{record.name}`: its artifacts lie in {folder}, which is no folder of this run.")
-            if run.info.experiment_id != self.experiment_id:
-                name = self._client.get_experiment(run.info.experiment_id).name
-                raise UserError(f"`{record.name}` is a run of the experiment {name}: add tracking.experiment={name}.")
+                raise UserError(
+                    f"`{record.name}`: its artifacts lie in {folder}, which is no folder of this run; "
+                    f"accepted: …/{record.id}/artifacts."
+                )
             recorded = {
                 (point.key, point.step)
                 for metric in run.data.metrics
@@ -131,6 +121,20 @@ class Store:
         if folder:
             remove_unfinished(folder)
         return Run(self._client, record.id, run.info.run_name, run.info.artifact_uri, recorded=recorded)
+
+    def _check_free(self, record: RunRecord, current: RunRecord) -> None:
+        """Raise `UserError` where somebody else writes a run, or has since `record` was read."""
+        for other in (current, *self.children(record.id)):
+            if other.status == RUNNING:
+                where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
+                raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
+        if any(current.tags.get(key) != record.tags.get(key) for key in process.KEYS):
+            raise UserError(f"`{record.name}` ({record.id}) was taken up by another process meanwhile: look again.")
+        if (parent := current.tags.get(PARENT)) and self._lives(parent):
+            raise UserError(f"`{record.name}` is a job of a sweep that is still running ({parent}), and left to it.")
+        if current.experiment_id != self.experiment_id:
+            name = self._client.get_experiment(current.experiment_id).name
+            raise UserError(f"`{record.name}` is a run of the experiment {name}: add tracking.experiment={name}.")
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Set a tag of a run, which may have ended."""

@@ -33,6 +33,7 @@ def start(worker):
 def test_many_runs_at_once_with_kills(workplace, report):
     chance = random.Random(0)
     workers = {number: start(number) for number in range(WORKERS)}
+    begun = dict.fromkeys(workers, 0)  # runs that each had done when its process was started
     kills, due = 0, time.monotonic() + 6
     while workers:
         time.sleep(0.1)
@@ -46,8 +47,11 @@ def test_many_runs_at_once_with_kills(workplace, report):
                 workers[number] = start(number)
             else:
                 assert process.returncode == 0, errors
-        if workers and time.monotonic() > due:
-            workers[chance.choice(list(workers))].kill()
+        at_work = [number for number in workers if len(noted(number)) > begun[number]]
+        if at_work and time.monotonic() > due:
+            victim = chance.choice(at_work)
+            workers[victim].kill()
+            begun[victim] = len(noted(victim))
             kills += 1
             due = time.monotonic() + chance.uniform(0.2, 2) * SECONDS_BETWEEN_KILLS
 
@@ -60,7 +64,7 @@ def test_many_runs_at_once_with_kills(workplace, report):
     expected = {seed for worker in range(WORKERS) for seed in seeds(worker, RUNS)}
     assert set(finished) == expected
     assert sum(finished.values()) - len(expected) <= kills, "done, but killed before it was noted"
-    assert 0 < statuses["KILLED"] <= kills
+    assert kills / 4 < statuses["KILLED"] <= kills, "most kills hit a run; some fall between two"
     for run in runs:
         if run.status == "FINISHED":
             assert run.metrics.keys() >= {"train/loss", "val/accuracy", "test/loss", "best/val_accuracy"}
