@@ -19,15 +19,18 @@ from lenet.data import DataSource
 from lenet.errors import UserError, did_you_mean
 from lenet.initializers import Initializer
 from lenet.layers import Layer
+from lenet.losses import Loss
 from lenet.optimizers import Optimizer
 from lenet.schedules import Schedule
 from lenet.tracking.address import masked, tracking_uri
 from lenet.training.settings import TrainerSettings
 from lenet.validation import NonNegativeInt, validated
 
-KEYS = ("seed", "network", "optimizer", "schedule", "data", "trainer", "backend", "tracking", "sweep")
+KEYS = ("seed", "network", "loss", "optimizer", "schedule", "data", "trainer", "backend", "tracking", "sweep")
 """What a configuration has at the top."""
-PLACES = re.compile(r"(optimizer|schedule|data|network\.layers\[\d+\])\._target_")
+ABSENT: Mapping[str, Any] = {"loss": {"_target_": "lenet.losses.CrossEntropy"}, "sweep": {}}
+"""What stands for a key that a stored configuration may lack: it is younger than the run, or never stored."""
+PLACES = re.compile(r"(loss|optimizer|schedule|data|network\.layers\[\d+\])\._target_")
 """Where a configuration names a class."""
 
 
@@ -100,6 +103,7 @@ class Plan:
 
     seed: int
     network: NetworkSettings
+    loss: Loss
     optimizer: Optimizer
     schedule: Schedule
     data: DataSource
@@ -122,18 +126,20 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
     for key in config:
         if key not in KEYS:
             raise UserError(f"Unknown key `{key}`.{did_you_mean(key, KEYS)} Accepted at the top: {', '.join(KEYS)}.")
+    whole = {**ABSENT, **config}
     for key in KEYS:
-        if config.get(key) is None and (key != "sweep" or key in config):  # which no run stores
+        if whole.get(key) is None:
             raise UserError(f"`{key}` is missing from the configuration; `--help` lists what it may be.")
     return Plan(
-        seed=call(_seed, {"seed": config["seed"]}, ""),
-        network=call(partial(NetworkSettings, allowed), config["network"], "network"),
-        optimizer=make(config["optimizer"], "optimizer", Optimizer, allowed),
-        schedule=make(config["schedule"], "schedule", Schedule, allowed),
-        data=make(config["data"], "data", DataSource, allowed),
-        trainer=call(TrainerSettings, config["trainer"], "trainer"),
-        backend=call(BackendSettings, config["backend"], "backend"),
-        tracking=call(TrackingSettings, config["tracking"], "tracking"),
-        sweep=call(SweepSettings, config.get("sweep", {}), "sweep"),
+        seed=call(_seed, {"seed": whole["seed"]}, ""),
+        network=call(partial(NetworkSettings, allowed), whole["network"], "network"),
+        loss=make(whole["loss"], "loss", Loss, allowed),
+        optimizer=make(whole["optimizer"], "optimizer", Optimizer, allowed),
+        schedule=make(whole["schedule"], "schedule", Schedule, allowed),
+        data=make(whole["data"], "data", DataSource, allowed),
+        trainer=call(TrainerSettings, whole["trainer"], "trainer"),
+        backend=call(BackendSettings, whole["backend"], "backend"),
+        tracking=call(TrackingSettings, whole["tracking"], "tracking"),
+        sweep=call(SweepSettings, whole["sweep"], "sweep"),
         config=masked({key: value for key, value in config.items() if key != "sweep"}),
     )

@@ -1,40 +1,81 @@
-"""The loss that training minimises."""
+"""What training minimises: a loss of what the network puts out, whose gradient is of the batch mean."""
+
+from abc import ABC, abstractmethod
+from typing import Annotated
+
+from pydantic import Field
 
 from lenet.backend import Array, Backend
+from lenet.validation import Number, validated
 
 
-class CrossEntropyLoss:
-    """Softmax cross-entropy of logits `(N, K)` and integer labels `(N,)`.
+class Loss(ABC):
+    """A loss of outputs `(N, K)`, of which the largest is the prediction, and integer labels `(N,)`.
 
-    The largest logit is subtracted first (log-sum-exp), so nothing overflows: logits of ±1e4 are fine in float32.
+    `bind` hands over the backend; `backward` belongs to the last `forward`.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    backend: Backend
+    probabilities: Array
+    """What the last outputs say of each class `(N, K)`, in a buffer, until `backward` writes over it."""
+
+    def bind(self, backend: Backend) -> None:
+        """Take the backend to compute on; buffers of an earlier one are left behind."""
         self.backend = backend
+
+    @abstractmethod
+    def forward(self, logits: Array, labels: Array) -> Array:
+        """Return the loss of each sample, `(N,)`, and set `probabilities`."""
+
+    @abstractmethod
+    def backward(self, scale: float) -> Array:
+        """Return the gradient of `scale` times the sum of the last losses, `(N, K)`.
+
+        With `scale` = 1 / batch it is the gradient of the batch mean, whatever part of the batch this was.
+        """
+
+
+class CrossEntropy(Loss):
+    """Softmax cross-entropy of logits `(N, K)`.
+
+    The largest logit is subtracted first (log-sum-exp), so nothing overflows: logits of ±1e4 are fine in float32.
+    smoothing: share of each target that is spread evenly over all classes (Szegedy et al. 2016, section 7); the loss
+        is then against these targets, in validation and test too.
+    """
+
+    @validated
+    def __init__(self, smoothing: Annotated[float, Number, Field(ge=0, lt=1)] = 0.0) -> None:
+        self.smoothing = smoothing
+
+    def bind(self, backend: Backend) -> None:
+        """Take the backend to compute on."""
+        super().bind(backend)
         self._samples: Array = ()
 
     def forward(self, logits: Array, labels: Array) -> Array:
-        """Return the loss of each sample, `(N,)`; `probabilities` `(N, K)` are then the softmax, in a buffer."""
+        """Return the loss of each sample, `(N,)`; `probabilities` are then the softmax."""
         xp = self.backend.xp
         if len(self._samples) != len(labels):
             self._samples = xp.arange(len(labels))
             self.probabilities = self._buffer(logits)
         self._places = self._samples, labels
         scores = xp.subtract(logits, logits.max(axis=1, keepdims=True), out=self.probabilities)
-        picked = scores[self._places]
+        expected = scores[self._places]
+        if self.smoothing:
+            expected *= 1 - self.smoothing
+            expected += self.smoothing * scores.mean(axis=1)
         total = xp.exp(scores, out=scores).sum(axis=1, keepdims=True)
         scores /= total
         losses = xp.log(total[:, 0])
-        losses -= picked
+        losses -= expected
         return losses
 
     def backward(self, scale: float) -> Array:
-        """Return the gradient of `scale` times the sum of the last losses: `scale · (softmax - one-hot)`, `(N, K)`.
-
-        With `scale` = 1 / batch it is the gradient of the batch mean, whatever part of the batch this was.
-        """
+        """Return `scale · (softmax - target)`, `(N, K)`."""
         gradient = self.probabilities
-        gradient[self._places] -= 1
+        gradient[self._places] -= 1 - self.smoothing
+        if self.smoothing:
+            gradient -= self.smoothing / gradient.shape[1]
         gradient *= scale
         return gradient
 

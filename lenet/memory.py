@@ -102,6 +102,12 @@ class Workspace:
         """Return the buffer of that name and shape; it was zero when it was made."""
         return self.keep(name, shape, lambda: self.backend.zeros(shape, dtype or self.backend.dtype))
 
+    def like(self, name: str, array: Array) -> Array:
+        """Return the buffer of that name of the shape and memory order of `array`, without gaps."""
+        order = memory_order(array)
+        stored = self.array(name, tuple(array.shape[axis] for axis in order))
+        return stored.transpose([order.index(axis) for axis in range(array.ndim)])
+
     def keep(self, name: str, key: Any, make: Callable[[], T]) -> T:
         """Return what `make` returned when that name and key were first asked for."""
         if (name, key) not in self._kept:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lenet.backend import Array, Backend
 from lenet.initializers import INITIALIZERS, Initializer
-from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
+from lenet.layers.base import Layer, ParameterSpec, Pass, Shape, ShapeError
 
 MAX_PARAMETERS = 2**28
 """More than a checkpoint could hold."""
@@ -32,6 +32,8 @@ class LayerSummary:
 class Network:
     """Layers in a row. `theta` holds every parameter and `gradient` its gradient; layers work on views of them.
 
+    The first `trained` elements are an optimizer's to train; running averages follow them.
+
     `input_shape` is one image's `(C, H, W)`; the last layer's output must be one logit for each of `classes`.
     Raises `ShapeError` (a `UserError`) naming the layer and both shapes where they do not fit, or what is too large,
     before memory is taken.
@@ -42,14 +44,14 @@ class Network:
         self.input_shape = input_shape
         self.classes = classes
         self.backend = backend
-        self.specs: dict[str, ParameterSpec] = {}
+        specs: dict[str, ParameterSpec] = {}
         self.summaries: list[LayerSummary] = []
         shape = input_shape
         for layer in self.layers:
             shape = layer.setup(shape)
-            specs = layer.parameter_specs()
-            self.specs |= {f"{layer.name}/{name}": spec for name, spec in specs.items()}
-            size = sum(spec.size for spec in specs.values())
+            own = layer.parameter_specs()
+            specs |= {f"{layer.name}/{name}": spec for name, spec in own.items()}
+            size = sum(spec.size for spec in own.values() if spec.momentum is None)
             if math.prod(shape) > MAX_OUTPUT or size + sum(each.parameters for each in self.summaries) > MAX_PARAMETERS:
                 raise ShapeError(
                     f"layer `{layer.name}` takes {size:,} parameters and puts out shape {shape}; accepted: at most "
@@ -63,36 +65,54 @@ class Network:
                 f"layer `{self.layers[-1].name}` puts out shape {shape}, and the data's {classes} classes need "
                 f"({classes},); write `features: classes` in the last layer to have it follow the data."
             )
+        self.specs = dict(sorted(specs.items(), key=lambda item: item[1].momentum is not None))
         self.theta = backend.shared((self.size,))
+        momenta = [np.full(spec.size, spec.momentum) for spec in self.specs.values() if spec.momentum is not None]
+        self._momenta = backend.array(np.concatenate(momenta), backend.dtype) if momenta else None
         self._bind()
 
     @property
     def size(self) -> int:
-        """The number of parameters."""
+        """The number of parameters and running averages."""
         return sum(spec.size for spec in self.specs.values())
 
     @property
+    def trained(self) -> int:
+        """The number of parameters."""
+        return sum(spec.size for spec in self.specs.values() if spec.momentum is None)
+
+    @property
     def decays(self) -> npt.NDArray[np.bool_]:
-        """Which elements of `theta` are weights, `(size,)`; the others are biases, exempt from weight decay."""
-        weights = [spec.fans is not None for spec in self.specs.values()]
-        return np.repeat(weights, [spec.size for spec in self.specs.values()])
+        """Which of the parameters are weights, `(trained,)`; the others, like biases, are exempt from weight decay."""
+        trained = [spec for spec in self.specs.values() if spec.momentum is None]
+        return np.repeat([spec.fans is not None for spec in trained], [spec.size for spec in trained])
 
     def views(self, flat: Array) -> dict[str, Array]:
-        """Return `flat`, a vector of `size` elements, as views by parameter name in their logical shapes."""
+        """Return a vector like `theta`, or like its trained part, as views by parameter name in logical shapes."""
         views, start = {}, 0
         for name, spec in self.specs.items():
+            if start == len(flat):
+                break
             views[name] = spec.view(flat[start : start + spec.size])
             start += spec.size
         return views
 
+    def average(self, gradient: Array) -> None:
+        """Move the running averages towards what stands for them in a batch's `gradient`."""
+        if self._momenta is not None:
+            averages = self.theta[self.trained :]
+            averages += self._momenta * (gradient[self.trained :] - averages)
+
     def initialize(self, initializer: Initializer, generator: np.random.Generator) -> None:
-        """Draw the weights on the CPU, layer by layer in the order of the network; biases start at zero."""
+        """Draw the weights on the CPU, layer by layer in the order of the network; all else starts as it says."""
         draw = INITIALIZERS[initializer]
         parameters = self.views(self.theta)
         for name, spec in self.specs.items():
             if spec.fans is not None:
                 values = draw(spec.shape, *spec.fans, generator)
                 parameters[name][...] = self.backend.array(values, self.backend.dtype)
+            else:
+                parameters[name][...] = spec.initial
 
     def replica(self) -> "Network":
         """Return a network that shares `theta` and has gradients and buffers of its own, for another computation."""
@@ -116,12 +136,14 @@ class Network:
 
     def _bind(self) -> None:
         """Give every layer its views of `theta` and of a fresh `gradient`."""
+        self.now = Pass()
         self.gradient = self.backend.zeros(self.size)
         parameters, gradients = self.views(self.theta), self.views(self.gradient)
         below = False  # whether a layer so far has parameters, so that the gradient must reach it
         previous: Layer | None = None
         for layer in self.layers:
             names = layer.parameter_specs()
+            layer.now = self.now
             layer.needs_input_gradient = below
             layer.overwrites_input = previous is not None and not previous.keeps_output
             layer.bind(

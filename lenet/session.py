@@ -61,5 +61,5 @@ def open_session(plan: Plan, bench: Workbench) -> Iterator[Session]:
     classes = len(dataset.classes)
     network = Network(plan.network.layers(classes), images.shape[1:], classes, backend)
     network.initialize(plan.network.initializer, stream(plan.seed, "init"))
-    with Engine(network, tables, backend) as engine:
+    with Engine(network, tables, plan.loss, backend, plan.seed) as engine:
         yield Session(backend, dataset, shift, scale, network, engine)

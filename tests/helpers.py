@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lenet.backend import Backend, BackendSettings
 from lenet.layers.base import Layer, Shape
+from lenet.losses import CrossEntropy
 from lenet.network import Network
 
 Floats = NDArray[np.floating]
@@ -33,6 +34,13 @@ def network(layers: list[Layer], shape: Shape, classes: int = 10, dtype: str = "
     net = Network(layers, shape, classes, backend(dtype))
     net.initialize("lecun_normal", np.random.default_rng(seed))
     return net
+
+
+def cross_entropy(on: Backend, smoothing: float = 0.0) -> CrossEntropy:
+    """Return the loss, ready to compute on a backend."""
+    loss = CrossEntropy(smoothing)
+    loss.bind(on)
+    return loss
 
 
 def finite_difference(function: Callable[[], float], array: Floats, step: float = 1e-6) -> Floats:

@@ -15,7 +15,7 @@ ORDER = [
     {"trust", "stored_yaml", "stored_json", "aliases"},
     {"identity", "extras"},
     {"backend"},
-    {"memory"},
+    {"memory", "draws"},
     {
         "layers",
         "losses",

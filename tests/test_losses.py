@@ -1,22 +1,23 @@
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy.special import log_softmax, softmax
 
-from lenet.losses import CrossEntropyLoss
-from tests.helpers import backend, finite_difference
+from lenet.losses import CrossEntropy
+from tests.helpers import backend, cross_entropy, finite_difference
 
 
 def test_forward_is_the_negative_log_softmax_of_the_label():
     logits = np.random.default_rng(0).normal(size=(5, 4)) * 3
     labels = np.array([0, 3, 1, 1, 2])
     expected = -log_softmax(logits, axis=1)[np.arange(5), labels]
-    np.testing.assert_allclose(CrossEntropyLoss(backend()).forward(logits, labels), expected, rtol=1e-12)
+    np.testing.assert_allclose(cross_entropy(backend()).forward(logits, labels), expected, rtol=1e-12)
 
 
 def test_backward_is_the_gradient_of_the_scaled_sum():
     logits = np.random.default_rng(0).normal(size=(5, 4))
     labels = np.array([0, 3, 1, 1, 2])
-    loss = CrossEntropyLoss(backend())
+    loss = cross_entropy(backend())
     expected = finite_difference(lambda: float(loss.forward(logits, labels).sum()) / 5, logits)
     loss.forward(logits, labels)
     np.testing.assert_allclose(loss.backward(1 / 5), expected, rtol=1e-6, atol=1e-9)
@@ -25,7 +26,7 @@ def test_backward_is_the_gradient_of_the_scaled_sum():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_logits_of_ten_thousand_neither_overflow_nor_lose_the_loss(dtype):
     logits = np.array([[1e4, -1e4, 0], [-1e4, 1e4, 0], [1e4, 1e4, 1e4]], dtype)
-    loss = CrossEntropyLoss(backend(dtype))
+    loss = cross_entropy(backend(dtype))
     with np.errstate(all="raise", under="ignore"):
         losses = loss.forward(logits, np.array([0, 0, 1]))
         gradient = loss.backward(1.0)
@@ -36,7 +37,7 @@ def test_logits_of_ten_thousand_neither_overflow_nor_lose_the_loss(dtype):
 
 def test_probabilities_are_the_softmax():
     logits = np.random.default_rng(0).normal(size=(3, 4))
-    loss = CrossEntropyLoss(backend())
+    loss = cross_entropy(backend())
     loss.forward(logits, np.array([0, 1, 2]))
     np.testing.assert_allclose(loss.probabilities, softmax(logits, axis=1), rtol=1e-12)
 
@@ -44,7 +45,24 @@ def test_probabilities_are_the_softmax():
 def test_the_logits_are_not_changed():
     logits = np.random.default_rng(0).normal(size=(3, 4))
     before = logits.copy()
-    loss = CrossEntropyLoss(backend())
+    loss = cross_entropy(backend())
     loss.forward(logits, np.array([0, 1, 2]))
     loss.backward(1.0)
     np.testing.assert_array_equal(logits, before)
+
+
+def test_smoothing_spreads_a_share_of_the_target():
+    logits = np.random.default_rng(0).normal(size=(5, 4)) * 3
+    labels = np.array([0, 3, 1, 1, 2])
+    targets = 0.8 * np.eye(4)[labels] + 0.2 / 4
+    loss = cross_entropy(backend(), smoothing=0.2)
+    np.testing.assert_allclose(
+        loss.forward(logits, labels), -(targets * log_softmax(logits, axis=1)).sum(axis=1), rtol=1e-12
+    )
+    np.testing.assert_allclose(loss.backward(0.5), 0.5 * (softmax(logits, axis=1) - targets), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, True, "some"])
+def test_a_smoothing_that_is_none_is_refused(smoothing):
+    with pytest.raises(ValidationError, match="CrossEntropy"):
+        CrossEntropy(smoothing)

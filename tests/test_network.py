@@ -4,9 +4,8 @@ import pytest
 from lenet.build import build
 from lenet.config import compose_config
 from lenet.layers import AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, ShapeError, Sigmoid
-from lenet.losses import CrossEntropyLoss
 from lenet.network import Network
-from tests.helpers import backend, finite_difference, network
+from tests.helpers import backend, cross_entropy, finite_difference, network
 
 LENET5 = {
     # layer: (output, parameters, multiply-accumulates); 61,706 parameters in all
@@ -78,7 +77,7 @@ def test_the_gradient_of_a_whole_network_agrees_with_finite_differences():
     net = small()
     x = np.random.default_rng(0).normal(size=(3, 1, 7, 6))
     labels = np.array([0, 3, 1])
-    loss = CrossEntropyLoss(net.backend)
+    loss = cross_entropy(net.backend)
     expected = finite_difference(lambda: float(loss.forward(net.forward(x), labels).sum()) / 3, net.theta)
     loss.forward(net.forward(x), labels)
     net.backward(loss.backward(1 / 3))
@@ -101,7 +100,7 @@ def test_a_user_s_layer_between_layers_that_write_in_place_keeps_what_it_needs()
     net = network(layers, (1, 8, 8), classes=3)
     x = np.random.default_rng(0).normal(size=(3, 1, 8, 8))
     labels = np.array([0, 2, 1])
-    loss = CrossEntropyLoss(net.backend)
+    loss = cross_entropy(net.backend)
     expected = finite_difference(lambda: float(loss.forward(net.forward(x), labels).sum()) / 3, net.theta)
     loss.forward(net.forward(x), labels)
     net.backward(loss.backward(1 / 3))

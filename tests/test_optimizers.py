@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from lenet.backend import Backend
-from lenet.optimizers import CLEAR_EVERY, SGD, Momentum, Nesterov, Optimizer
+from lenet.optimizers import SGD, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSprop
+from lenet.optimizers.base import CLEAR_EVERY
 
-ALL = [SGD, Momentum, Nesterov]
+ALL = [SGD, Momentum, Nesterov, RMSprop, Adam, AdamW]
 
 
 def on_numpy(dtype: str = "float64") -> Backend:
@@ -29,8 +30,8 @@ def path(optimizer: Optimizer, gradients: list[float], lr: float = 0.1) -> list[
     theta = np.array([1.0])
     bound(optimizer, theta)
     places = []
-    for gradient in gradients:
-        optimizer.step(theta, np.array([gradient], float), lr)
+    for number, gradient in enumerate(gradients):
+        optimizer.step(theta, np.array([gradient], float), lr, number)
         places.append(float(theta[0]))
     return places
 
@@ -48,6 +49,37 @@ def test_momentum_equals_a_hand_computed_sequence() -> None:
 def test_nesterov_equals_a_hand_computed_sequence() -> None:
     # v as above; g + v/2 = 1.5, 3.25, -3.875; theta = 1 - 0.15, - 0.325, + 0.3875
     assert path(Nesterov(momentum=0.5), [1, 2, -3]) == pytest.approx([0.85, 0.525, 0.9125])
+
+
+def test_rmsprop_equals_a_hand_computed_sequence() -> None:
+    # s = 0.5, 0.25 + 2 = 2.25, 1.125 + 4.5 = 5.625
+    expected = [1 - 0.1 / math.sqrt(0.5)]
+    expected.append(expected[-1] - 0.2 / 1.5)
+    expected.append(expected[-1] + 0.3 / math.sqrt(5.625))
+    assert path(RMSprop(alpha=0.5, eps=1e-12), [1, 2, -3]) == pytest.approx(expected)
+
+
+def test_adam_equals_a_hand_computed_sequence() -> None:
+    # m = 0.5, 0.25 + 1 = 1.25, 0.625 - 1.5 = -0.875, over 0.5, 0.75, 0.875;
+    # v = 0.25, 0.1875 + 1 = 1.1875, 0.890625 + 2.25 = 3.140625, over 0.25, 0.4375, 0.578125
+    expected = [0.9]
+    expected.append(expected[-1] - 0.1 * (1.25 / 0.75) / math.sqrt(1.1875 / 0.4375))
+    expected.append(expected[-1] + 0.1 * 1 / math.sqrt(3.140625 / 0.578125))
+    assert path(Adam(beta1=0.5, beta2=0.75, eps=1e-12), [1, 2, -3]) == pytest.approx(expected)
+
+
+def test_the_eps_of_adam_and_rmsprop_is_added_to_the_root() -> None:
+    assert path(Adam(eps=1.0), [1]) == pytest.approx([0.95])
+    assert path(RMSprop(alpha=0.75, eps=0.5), [1]) == pytest.approx([0.9])
+
+
+def test_weight_decay_adds_to_adam_s_gradient_and_shrinks_adamw_s_weights() -> None:
+    # Adam's first step is the rate whatever the gradient's size; AdamW shrinks by 0.1 · 0.5 besides.
+    assert path(Adam(weight_decay=0.5), [1]) == pytest.approx([0.9])
+    assert path(AdamW(weight_decay=0.5), [1]) == pytest.approx([0.85])
+    theta = np.array([1.0, 1.0])
+    bound(AdamW(weight_decay=0.5), theta, [True, False]).step(theta, np.array([1.0, 1.0]), 0.1)
+    assert theta == pytest.approx([0.85, 0.9])
 
 
 def test_momentum_at_a_constant_rate_is_the_classical_form() -> None:
@@ -160,10 +192,10 @@ def test_float32_steps_round_like_float32_arithmetic() -> None:
 def test_a_step_allocates_no_arrays(cls: type[Optimizer], options: dict[str, Any]) -> None:
     theta, gradient = np.ones(100_000, np.float32), np.ones(100_000, np.float32)
     optimizer = bound(cls(**options), theta)
-    optimizer.step(theta, gradient, 0.01)
+    optimizer.step(theta, gradient, 0.01, 1)
     tracemalloc.start()
     try:
-        optimizer.step(theta, gradient, 0.01)
+        optimizer.step(theta, gradient, 0.01, 2)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -195,8 +227,8 @@ def test_binding_again_starts_from_zero_velocity() -> None:
 
 
 @pytest.mark.parametrize("cls", ALL)
-def test_the_default_rate_is_one_hundredth(cls: type[Optimizer]) -> None:
-    assert cls().lr == 0.01
+def test_the_default_rate_is_one_hundredth_or_where_steps_adapt_a_thousandth(cls: type[Optimizer]) -> None:
+    assert cls().lr == (0.01 if cls in (SGD, Momentum, Nesterov) else 0.001)
 
 
 @pytest.mark.parametrize(

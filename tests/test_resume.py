@@ -17,6 +17,8 @@ CASES = {
     "plateau": ["schedule=plateau", "schedule.patience=0", "schedule.threshold=0.5", "schedule.warmup=0.5"],
     "float64": ["backend.dtype=float64", "backend.threads=1"],
     "early stopping": ["trainer.epochs=9", "trainer.early_stopping=2", "optimizer.lr=0.000001"],
+    "adam and draws": ["optimizer=adamw", "optimizer.weight_decay=0.1", "network=lenet5_dropout", "loss.smoothing=0.1"],
+    "running averages": ["network=lenet5_batchnorm", "optimizer=rmsprop", "optimizer.decay_biases=true"],
     "divergence": ["optimizer=sgd", "optimizer.lr=1e25"],
 }
 
@@ -81,8 +83,8 @@ def test_a_broken_off_step_is_not_part_of_the_checkpoint(client, records, monkey
 
     update = Momentum._update
 
-    def broken(self, theta, gradient, lr):
-        update(self, theta, gradient, lr)
+    def broken(self, theta, gradient, lr, number):
+        update(self, theta, gradient, lr, number)
         if self.count == 8:
             monkeypatch.setattr(Momentum, "_update", update)
             raise Stopped  # as a second Ctrl-C does: the weights have moved, the step is not counted

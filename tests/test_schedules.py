@@ -18,10 +18,12 @@ from lenet.schedules import (
     Linear,
     MultiStep,
     OneCycle,
+    Piecewise,
     Plateau,
     RangeTest,
     Schedule,
     Step,
+    Threshold,
 )
 
 CONF = Path(__file__).parents[1] / "conf" / "schedule"
@@ -251,3 +253,27 @@ def test_a_wrong_value_is_refused_by_name(cls: Callable[..., Schedule], options:
     with pytest.raises(ValidationError) as caught:
         cls(**options)
     assert [error["loc"] for error in caught.value.errors()] == [(key,)]
+
+
+def test_piecewise_has_the_factor_of_each_stretch() -> None:
+    assert factors(Piecewise(epochs=(1, 3), factors=(0.4, 0.1)), 5) == [1, 0.4, 0.4, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(("epochs", "steps", "said"), [((3, 1), (0.1, 0.2), "increase"), ((1, 2), (0.1,), "as many")])
+def test_piecewise_that_does_not_fit_is_refused(epochs: tuple[int, ...], steps: tuple[float, ...], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Piecewise(epochs=epochs, factors=steps)
+
+
+def test_threshold_falls_once_the_loss_has_been_below_and_stays() -> None:
+    assert replayed(Threshold(value=0.5, factor=0.2), [0.9, 0.5, 0.49, 0.8, 0.4]) == [1, 1, 1, 0.2, 0.2, 0.2]
+
+
+def test_threshold_of_an_accuracy_is_passed_upwards() -> None:
+    schedule = Threshold(value=0.9, factor=0.2, metric="val/accuracy")
+    assert replayed(schedule, [0.8, 0.95, 0.7], "val/accuracy") == [1, 1, 0.2, 0.2]
+
+
+def test_threshold_needs_a_record_of_each_epoch() -> None:
+    with pytest.raises(ValueError, match="holds 0 epochs, but 1"):
+        Threshold(value=0.5, factor=0.2)(Clock(1, 1, 3), [])

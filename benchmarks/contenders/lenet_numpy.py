@@ -12,6 +12,7 @@ from benchmarks.problem import Arrays, Problem
 from benchmarks.setting import CLASSES, SHAPE, wide_layers
 from lenet.backend import BackendSettings
 from lenet.data.loader import ImageTable
+from lenet.losses import CrossEntropy
 from lenet.network import Network
 from lenet.optimizers import Momentum
 from lenet.training.engine import Engine
@@ -33,7 +34,7 @@ class LeNetNumpy(Contender):
             "test": (problem.test_images, problem.test_labels),
         }
         tables = {name: ImageTable(*part, problem.shift, problem.scale, backend) for name, part in parts.items()}
-        self.engine = self._open.enter_context(Engine(self.network, tables, backend))
+        self.engine = self._open.enter_context(Engine(self.network, tables, CrossEntropy(), backend))
         super().open(problem)
 
     def start(self) -> None:

@@ -3,12 +3,16 @@
 from lenet.layers.activation import ReLU, ScaledTanh, Sigmoid, Tanh, activation
 from lenet.layers.base import Layer, ParameterSpec, ShapeError
 from lenet.layers.conv import Conv2d
+from lenet.layers.dropout import Dropout
 from lenet.layers.linear import Flatten, Linear
+from lenet.layers.normalization import BatchNorm
 from lenet.layers.pool import AvgPool2d, MaxPool2d, pooling
 
 __all__ = [
     "AvgPool2d",
+    "BatchNorm",
     "Conv2d",
+    "Dropout",
     "Flatten",
     "Layer",
     "Linear",

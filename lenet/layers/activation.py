@@ -28,13 +28,7 @@ class Activation(Layer):
         flags = stored.flags
         if self.overwrites_input and flags.c_contiguous and flags.writeable and x.dtype == self.backend.dtype:
             return x
-        return self.buffer_like("y", x)
-
-    def buffer_like(self, name: str, x: Array) -> Array:
-        """Return a buffer of the shape and memory order of `x`, without gaps."""
-        order = memory_order(x)
-        stored = self.workspace.array(name, tuple(x.shape[axis] for axis in order))
-        return stored.transpose([order.index(axis) for axis in range(x.ndim)])
+        return self.workspace.like("y", x)
 
 
 class ReLU(Activation):
@@ -77,7 +71,7 @@ class ReLU(Activation):
     def _prepare_backward(self, dy: Array) -> tuple[Array, Array]:
         """Return where the gradient is written, `dy` itself if it lies like the output, and its bits."""
         alike = lie_alike(dy, self._y) and dy.dtype == self._y.dtype
-        dx = dy if alike else self.buffer_like("dx", self._y)
+        dx = dy if alike else self.workspace.like("dx", self._y)
         return dx, lines(dx).view(self._y_bits.dtype)
 
 

@@ -12,6 +12,21 @@ Shape = tuple[int, ...]
 """The shape of one sample: `(C, H, W)` or `(features,)`."""
 
 
+@dataclass
+class Pass:
+    """What the samples that now go through a network are: one object, which all its layers share and only read.
+
+    `step` and `batch` are those of the training step, and `position` is the place in its batch of the first of these
+    samples. What a layer draws at random follows from these and from `seed` alone (see `lenet.draws`).
+    """
+
+    training: bool = False
+    seed: int = 0
+    step: int = 0
+    batch: int = 1
+    position: int = 0
+
+
 class ShapeError(UserError):
     """A layer cannot take the shape it is given."""
 
@@ -21,12 +36,16 @@ class ParameterSpec:
     """A parameter a layer asks for: its logical shape, and the fans by which weights are initialised.
 
     `memory` is the order in which the logical axes lie in memory, outermost first; None is as the shape says.
-    A bias has no fans; it starts at zero and is exempt from weight decay.
+    What has no fans, such as a bias, starts at `initial` and is exempt from weight decay. With a `momentum` it is a
+    running average, which no optimizer trains: in place of a gradient, `backward` writes its samples' part of the
+    batch's value, towards which each step moves it by that share.
     """
 
     shape: Shape
     fans: tuple[int, int] | None = None
     memory: tuple[int, ...] | None = None
+    initial: float = 0.0
+    momentum: float | None = None
 
     @property
     def size(self) -> int:
@@ -53,6 +72,8 @@ class Layer:
     workspace: Workspace
     parameters: dict[str, Array]
     gradients: dict[str, Array]
+    now: Pass = Pass()
+    """What is going through the network."""
     keeps_output: bool = True
     """Whether `backward` reads the last output. If not, the layer above may write over it."""
     overwrites_input: bool = False

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from lenet.errors import Failure
 
-Order = tuple[int, int, int]
+Order = tuple[int, int, int, int]
 """What is to be done, in numbers that the crew only passes on."""
 
 Work = Callable[[int, Order], None]
@@ -48,14 +48,14 @@ class _Board:
         self._cells = memoryview(mmap.mmap(-1, 64 * (size + 1))).cast("q")  # a cache line each
 
     def post(self, number: int, order: Order) -> None:
-        self._cells[1], self._cells[2], self._cells[3] = order
+        self._cells[1], self._cells[2], self._cells[3], self._cells[4] = order
         self._cells[0] = number
 
     def number(self) -> int:
         return self._cells[0]
 
     def order(self) -> Order:
-        return self._cells[1], self._cells[2], self._cells[3]
+        return self._cells[1], self._cells[2], self._cells[3], self._cells[4]
 
     def done(self, member: int) -> int:
         return self._cells[8 * (member + 1)]

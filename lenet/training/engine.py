@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lenet.backend import Array, Backend
 from lenet.data.loader import ImageTable
-from lenet.losses import CrossEntropyLoss
+from lenet.losses import Loss
 from lenet.memory import Workspace
 from lenet.network import Network
 from lenet.training.crew import Crew, Order
@@ -49,10 +49,13 @@ class Engine:
     """Computes gradients of a network and scores images with it, on as many processes as the backend has threads.
 
     `tables` are the images that can be asked for, by name: the workers are forked with them. A context manager:
-    entering it starts the workers and keeps the BLAS to one thread each, leaving it ends them.
+    entering it starts the workers and keeps the BLAS to one thread each, leaving it ends them. What layers draw at
+    random follows from `seed`.
     """
 
-    def __init__(self, network: Network, tables: Mapping[str, ImageTable], backend: Backend) -> None:
+    def __init__(
+        self, network: Network, tables: Mapping[str, ImageTable], loss: Loss, backend: Backend, seed: int = 0
+    ) -> None:
         self.network = network
         self.tables = tables
         self._by_number = list(tables.values())
@@ -65,7 +68,9 @@ class Engine:
         self._correct = backend.shared((LANES,), np.float64)
         self._scores = tuple(backend.shared((most,), dtype) for dtype in (backend.dtype, np.intp, backend.dtype))
         self._replica = network.replica()
-        self._loss = CrossEntropyLoss(backend)
+        self._replica.now.seed = seed
+        self._loss = loss
+        loss.bind(backend)
         self._workspace = Workspace(backend)
         self._workers = min(backend.threads, LANES)  # more would have nothing to do
 
@@ -78,10 +83,13 @@ class Engine:
         self._crew.dismiss()
         self._blas.restore_original_limits()
 
-    def gradient(self, table: str, indices: Array) -> tuple[Array, Array, Array]:
-        """Return the mean loss and the accuracy of a batch, and the gradient of that loss, a vector like `theta`."""
+    def gradient(self, table: str, indices: Array, step: int = 0) -> tuple[Array, Array, Array]:
+        """Return the mean loss and the accuracy of a batch, and the gradient of that loss, a vector like `theta`.
+
+        `step` is the training step's number, on which what is drawn at random depends.
+        """
         batch = len(indices)
-        parts = self._give_out(TRAIN, table, indices)
+        parts = self._give_out(TRAIN, table, indices, step)
         if parts == 1:
             return self._losses[0] / batch, self._correct[0] / batch, self._replica.gradient
         lanes = min(parts, LANES)
@@ -100,11 +108,11 @@ class Engine:
         losses, predictions, probabilities = map(self.backend.to_host, found)
         return Scores(losses, self.backend.to_host(labels), predictions, probabilities)
 
-    def _give_out(self, kind: int, table: str, indices: Array) -> int:
+    def _give_out(self, kind: int, table: str, indices: Array, step: int = 0) -> int:
         """Have the images at `indices` worked on, alone if they are one sub-batch; return the number of sub-batches."""
         batch = len(indices)
         self._indices[:batch] = indices
-        order = kind, self._numbers[table], batch
+        order = kind, self._numbers[table], batch, step
         parts = -(-batch // (self.backend.sub_batch or batch))
         if parts == 1:
             self._work(0, order)
@@ -114,13 +122,16 @@ class Engine:
 
     def _work(self, member: int, order: Order) -> None:
         """Do a member's share of an order: every sub-batch of the lanes that are its own."""
-        kind, number, batch = order
+        kind, number, batch, step = order
         table, size = self._by_number[number], self.backend.sub_batch or batch
+        now = self._replica.now
+        now.training, now.step, now.batch = kind == TRAIN, step, batch
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is seen by its loss
             for part, start in enumerate(range(0, batch, size)):
                 if part % LANES % self._workers != member:
                     continue
                 piece = slice(start, min(start + size, batch))
+                now.position = start
                 if kind == TRAIN:
                     self._train(table, piece, batch, part)
                 else:

@@ -83,7 +83,8 @@ class Trainer:
         self.progress = Progress()
         self.diverged = False
         self.at_rest = True
-        optimizer.bind(self.network.theta, self.network.decays, self.backend)
+        self._trained = self.network.theta[: self.network.trained]
+        optimizer.bind(self._trained, self.network.decays, self.backend)
         self.epoch_start = self._copy()
 
     def train(self, on_step: OnStep, after_step: AfterStep | None = None) -> Iterator[Record]:
@@ -123,10 +124,11 @@ class Trainer:
             progress.seconds = time.perf_counter() - started
             on_step(progress)
             rate = self._rate(progress.step)
-            loss, accuracy, gradient = self.engine.gradient("train", order[start : start + batch])
+            loss, accuracy, gradient = self.engine.gradient("train", order[start : start + batch], progress.step)
             self.at_rest = False
             with np.errstate(over="ignore", invalid="ignore"):  # divergence is seen by its loss
-                self.optimizer.step(self.network.theta, gradient, rate, progress.step)
+                self.network.average(gradient)
+                self.optimizer.step(self._trained, gradient[: len(self._trained)], rate, progress.step)
             progress.step += 1
             progress.loss += loss
             progress.accuracy += accuracy

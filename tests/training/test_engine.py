@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from lenet.data.loader import ImageTable
-from lenet.layers import AvgPool2d, Conv2d, Flatten, Linear, ReLU
-from lenet.losses import CrossEntropyLoss
+from lenet.layers import AvgPool2d, BatchNorm, Conv2d, Dropout, Flatten, Linear, ReLU
+from lenet.losses import CrossEntropy
 from lenet.network import Network
 from lenet.training.crew import Crew, CrewError
 from lenet.training.engine import LANES, Engine
-from tests.helpers import backend
+from tests.helpers import backend, cross_entropy
 
 
 def engine(threads: int, dtype: str = "float64", count: int = 1200) -> Engine:
@@ -27,12 +27,12 @@ def engine(threads: int, dtype: str = "float64", count: int = 1200) -> Engine:
     layers = [Conv2d(3, 3, padding=1), ReLU(), AvgPool2d(2), Flatten(), Linear(4)]
     network = Network(layers, (1, 8, 9), 4, on)
     network.initialize("he_normal", generator)
-    return Engine(network, {"train": ImageTable(images, labels, 30.0, 70.0, on)}, on)
+    return Engine(network, {"train": ImageTable(images, labels, 30.0, 70.0, on)}, CrossEntropy(), on)
 
 
 def whole_batch(engine: Engine, indices: np.ndarray) -> tuple[float, float, np.ndarray]:
     """Return loss, accuracy and gradient of a batch computed in one piece, by the network alone."""
-    table, loss, network = engine.tables["train"], CrossEntropyLoss(engine.backend), engine.network.replica()
+    table, loss, network = engine.tables["train"], cross_entropy(engine.backend), engine.network.replica()
     images, labels = table.batch(indices, engine._workspace)
     logits = network.forward(images)
     value = loss.forward(logits, labels).mean()
@@ -113,10 +113,27 @@ def test_what_a_worker_raises_reaches_its_parent():
 
     crew = Crew(2, work)
     try:
-        with pytest.raises(CrewError, match=r"ArithmeticError: cannot do \(7, 8, 9\)"):
-            crew.do((7, 8, 9))
+        with pytest.raises(CrewError, match=r"ArithmeticError: cannot do \(6, 7, 8, 9\)"):
+            crew.do((6, 7, 8, 9))
     finally:
         crew.dismiss()
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_dropout_and_batch_normalisation_do_not_depend_on_the_number_of_workers(threads):
+    def gradient(count, step=5):
+        generator = np.random.default_rng(0)
+        images, labels = generator.integers(0, 256, (150, 1, 8, 8)).astype(np.uint8), np.arange(150) % 3
+        on = backend("float32", count)
+        layers = [Conv2d(4, 3), BatchNorm(), Dropout(0.3), Flatten(), Linear(8), Dropout(), Linear(3)]
+        net = Network(layers, (1, 8, 8), 3, on)
+        net.initialize("he_normal", np.random.default_rng(1))
+        tables = {"train": ImageTable(images, labels, 30.0, 70.0, on)}
+        with Engine(net, tables, CrossEntropy(), on, seed=7) as engine:
+            return engine.gradient("train", np.arange(150), step)[2].copy()
+
+    np.testing.assert_array_equal(gradient(threads), gradient(1))
+    assert not np.array_equal(gradient(1, step=6), gradient(1))
 
 
 def test_workers_end_with_their_engine():

@@ -1,18 +1,16 @@
-"""Gradient descent on one flat parameter vector, in order of increasing complexity.
+"""What all optimizers share.
 
 An optimizer sees all parameters of a network as one vector and all gradients as another, so that a step is
 a handful of array operations whatever the network. `bind` allocates what a step needs, a step nothing.
 """
 
 from abc import ABC, abstractmethod
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from lenet.backend import Array, Backend
-from lenet.validation import NonNegativeFloat, Number, PositiveFloat, validated
+from lenet.validation import NonNegativeFloat, PositiveFloat, validated
 
 CLEAR_EVERY = 256
 """Steps between two looks for what has vanished; at a momentum of 0.9, 256 steps shrink a velocity by 2e-12."""
@@ -56,19 +54,19 @@ class Optimizer(ABC):
         mask = np.ones_like(decays) if self.decay_biases else decays
         self._decay = self.xp.asarray(mask * self.weight_decay, dtype=theta.dtype)
 
-    def step(self, theta: Array, gradient: Array, lr: float, number: int = 1) -> None:
+    def step(self, theta: Array, gradient: Array, lr: float, number: int = 0) -> None:
         """Move `theta` one step at the rate `lr`, in place.
 
-        `number` is the step's own, counted over the whole training; every `CLEAR_EVERY` steps, what has vanished of
-        the optimizer's vectors is cleared. `gradient` is used up: what it holds afterwards means nothing.
+        `number` is how many steps were taken before, in the whole training; every `CLEAR_EVERY` steps, what has
+        vanished of the optimizer's vectors is cleared. `gradient` is used up: what it holds afterwards means nothing.
         """
         if number % CLEAR_EVERY == 0:
             self._clear()
         if self.clip_norm is not None:
             gradient *= self._clip_factor(gradient, self.clip_norm)
         if self.weight_decay:
-            gradient += self.xp.multiply(theta, self._decay, out=self._scratch)
-        self._update(theta, gradient, lr)
+            self._decay_weights(theta, gradient, lr)
+        self._update(theta, gradient, lr, number)
 
     def _clear(self) -> None:
         """Set to zero what has all but vanished of the vectors in `state`.
@@ -86,9 +84,13 @@ class Optimizer(ABC):
         """The vectors carried from step to step, by name, to be read and written in place by a checkpoint."""
         return {}
 
+    def _decay_weights(self, theta: Array, gradient: Array, lr: float) -> None:
+        """Add the gradient of `weight_decay / 2 · |theta|²`."""
+        gradient += self.xp.multiply(theta, self._decay, out=self._scratch)
+
     @abstractmethod
-    def _update(self, theta: Array, gradient: Array, lr: float) -> None:
-        """Move `theta` along the final gradient, in place."""
+    def _update(self, theta: Array, gradient: Array, lr: float, number: int) -> None:
+        """Move `theta` along the final gradient, in place; `number` steps were taken before."""
 
     def _clip_factor(self, gradient: Array, limit: float) -> Array:
         """Return `limit / max(norm, limit)`, exactly 1 for a short gradient, as a 0-d array.
@@ -101,65 +103,3 @@ class Optimizer(ABC):
         xp.sqrt(norm, out=norm)
         xp.maximum(norm, limit, out=norm)
         return xp.divide(limit, norm, out=norm)
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent: `theta -= lr · g`."""
-
-    def _update(self, theta: Array, gradient: Array, lr: float) -> None:
-        gradient *= lr
-        theta -= gradient
-
-
-class Momentum(Optimizer):
-    """Gradient descent with momentum: `v = momentum · v + g; theta -= lr · v`, as PyTorch's SGD has it.
-
-    At a constant rate it equals the classical form `v = momentum · v - lr · g; theta += v` (Polyak 1964;
-    Sutskever et al. 2013, equations 1 and 2). Where the rate changes, here it acts at once on the whole step,
-    there only on the new gradient's share of it.
-    """
-
-    @validated
-    def __init__(
-        self,
-        lr: PositiveFloat = 0.01,
-        momentum: Annotated[float, Number, Field(ge=0, lt=1)] = 0.9,
-        weight_decay: NonNegativeFloat = 0.0,
-        decay_biases: bool = False,
-        clip_norm: PositiveFloat | None = None,
-    ) -> None:
-        super().__init__(lr, weight_decay, decay_biases, clip_norm)
-        self.momentum = momentum
-
-    def bind(self, theta: Array, decays: npt.NDArray[np.bool_], backend: Backend) -> None:
-        """Allocate what every optimizer needs, and the velocity."""
-        super().bind(theta, decays, backend)
-        self._velocity = backend.zeros(theta.shape, theta.dtype)
-
-    @property
-    def state(self) -> dict[str, Array]:
-        """The vector `velocity`, as long as theta."""
-        return {"velocity": self._velocity}
-
-    def _update(self, theta: Array, gradient: Array, lr: float) -> None:
-        self._accelerate(gradient)
-        theta -= self.xp.multiply(self._velocity, lr, out=gradient)  # whose memory is in the cache
-
-    def _accelerate(self, gradient: Array) -> None:
-        self._velocity *= self.momentum
-        self._velocity += gradient
-
-
-class Nesterov(Momentum):
-    """Nesterov's accelerated gradient: `v = momentum · v + g; theta -= lr · (g + momentum · v)`.
-
-    PyTorch's form, in which theta is the point where the gradient is taken. At a constant rate it equals
-    Sutskever et al. 2013, equations 3 and 4 (Nesterov 1983), with their look-ahead point as theta.
-    """
-
-    def _update(self, theta: Array, gradient: Array, lr: float) -> None:
-        self._accelerate(gradient)
-        ahead = self.xp.multiply(self._velocity, self.momentum, out=self._scratch)
-        ahead += gradient
-        ahead *= lr
-        theta -= ahead

@@ -1,0 +1,7 @@
+"""Optimizers on one flat parameter vector."""
+
+from lenet.optimizers.adaptive import Adam, AdamW, RMSprop
+from lenet.optimizers.base import Optimizer
+from lenet.optimizers.descent import SGD, Momentum, Nesterov
+
+__all__ = ["SGD", "Adam", "AdamW", "Momentum", "Nesterov", "Optimizer", "RMSprop"]
