@@ -1,6 +1,7 @@
 """The command line and Hydra: what was asked for, read and composed before anything is done."""
 
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,9 +94,9 @@ def read(arguments: Sequence[str]) -> CommandLine:
     with _loader(given.config_dir) as loader:
         parsed = parse(overrides, loader)
         own = _hydra_node(overrides, loader)
-        params = _params(own)
-        declared = parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
         is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
+        params = _params(own) if is_sweep else {}
+        declared = parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
         final = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed)}
         swept = {key: o for key, o in final.items() if o.is_sweep_override()}
         if swept and not is_sweep:
@@ -186,7 +187,11 @@ def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
 
 
 def _register() -> None:
-    """Give Hydra our defaults, the search as a sweeper, and every file of `experiments/` as an option of that group."""
+    """Give Hydra our defaults, the search as a sweeper, and every file of `experiments/` as an option of that group.
+
+    And `${times:…}`, by which a file can say that one number follows from another, such as a rate from a batch size.
+    """
+    OmegaConf.register_new_resolver("times", _times, replace=True)
     search.register()
     _prefer_own_launchers()
     # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
@@ -194,6 +199,13 @@ def _register() -> None:
     ConfigStore.instance().store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
     for path in sorted(folder("experiments").glob("*.yaml")):
         ConfigStore.instance().store(name=path.stem, node=OmegaConf.load(path), group="experiment", package="_global_")
+
+
+def _times(*factors: Any) -> float:
+    """Return the product of numbers."""
+    if not all(isinstance(factor, int | float) for factor in factors):
+        raise ValueError(f"times takes numbers, and is given {factors}")
+    return math.prod(factors)
 
 
 def _prefer_own_launchers() -> None:

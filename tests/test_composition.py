@@ -72,3 +72,20 @@ def test_aliases_that_stand_for_little_are_welcome(tmp_path):
 def test_a_part_that_is_no_mapping_is_said(node):
     with pytest.raises(UserError, match=r"`network` is .*; it needs a mapping of keys to values"):
         build({**config.compose_config(), "network": node})
+
+
+def test_what_an_experiment_sweeps_over_is_left_out_of_a_single_run():
+    alone, swept = config.read(["experiment=sweep_lr"]), config.read(["experiment=sweep_lr", "-m"])
+    assert (alone.is_sweep, len(alone.jobs)) == (False, 1)
+    assert alone.jobs[0].config["seed"] == 0
+    assert (swept.is_sweep, len(swept.jobs)) == (True, 3 * 8 * 3)
+
+
+def test_one_number_can_follow_from_another():
+    swept = config.read(["experiment=sweep_batch_size", "trainer.batch_size=32,128", "seed=0", "-m"])
+    assert [job.config["optimizer"]["lr"] for job in swept.jobs] == [0.005, 0.02]
+
+
+def test_a_factor_that_is_no_number_is_named():
+    with pytest.raises(UserError, match=r"times"):
+        config.read(["optimizer.lr=${times:a,2}"])
