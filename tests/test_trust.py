@@ -18,7 +18,13 @@ from lenet.trust import resolve
 
 KINDS = {"optimizer": Optimizer, "schedule": Schedule, "data": DataSource, "network.layers[0]": Layer}
 
-SCHEDULES = ("constant", "step", "multistep", "exponential", "linear", "cosine", "onecycle", "plateau", "range_test")
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def names(group: str) -> list[str]:
+    """Return the options of a group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
 
 PATHS = [
     "os.system",
@@ -151,8 +157,10 @@ def test_a_target_that_is_no_text_is_refused(place, path):
 
 @pytest.mark.parametrize(
     "choices",
-    [[f"schedule={name}"] for name in SCHEDULES]
-    + [[f"optimizer={name}"] for name in ("sgd", "momentum", "nesterov")]
+    [[f"schedule={name}"] for name in names("schedule")]
+    + [[f"optimizer={name}"] for name in names("optimizer")]
+    + [[f"network={name}"] for name in names("network")]
+    + [[f"loss={name}"] for name in names("loss")]
     + [[f"data={name}"] for name in ("mnist_5k", "mnist", "fashion_mnist", "kmnist")]
     + [["data=npz", "data.images=x"], ["data=idx", "data.root=x"], ["data=image_folder", "data.root=x"]]
     + [["experiment=report_regime"], ["experiment=lr_range_test"]],
@@ -253,3 +261,8 @@ def test_what_an_allowed_module_only_holds_is_not_its_own(planted, name):
 def test_an_allowed_module_that_cannot_be_imported_is_named():
     with pytest.raises(UserError, match="the module `nowhere_at_all`, which was allowed, cannot be imported"):
         resolve("nowhere_at_all.X", "optimizer", Optimizer, ["nowhere_at_all"])
+
+
+def test_a_run_from_before_losses_were_parts_had_the_cross_entropy():
+    older = {key: node for key, node in stored().items() if key != "loss"}
+    assert vars(build(older, allowed=()).loss) == {"smoothing": 0.0}
