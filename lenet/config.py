@@ -205,7 +205,8 @@ def _times(*factors: Any) -> float:
     """Return the product of numbers."""
     if not all(isinstance(factor, int | float) for factor in factors):
         raise ValueError(f"times takes numbers, and is given {factors}")
-    return math.prod(factors)
+    product: float = math.prod(factors)
+    return product
 
 
 def _prefer_own_launchers() -> None:

@@ -49,51 +49,49 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array) -> Array:
         xp = self.backend.xp
-        y, normal = self.workspace.like("y", x), self.workspace.like("normal", x)
-        self._normal, self._trains = normal, self.now.training
-        self._deviations = []
+        y, self._normal = self.workspace.like("y", x), self.workspace.like("normal", x)
+        self._trains = self.now.training
         if self._trains:
             self.gradients["running_mean"][...] = 0
             self.gradients["running_var"][...] = 0
-            for part in self._groups(len(x)):
-                self._deviations.append(self._normalize(x[part], normal[part], y[part]))
+            self._factors = [self._normalize(x[part], self._normal[part], y[part]) for part in self._groups(len(x))]
         else:
-            deviation = xp.sqrt(self.parameters["running_var"] + self.eps)
-            self._deviations.append(deviation)
-            xp.subtract(x, self._column(self.parameters["running_mean"]), out=normal)
-            normal /= self._column(deviation)
-        xp.multiply(normal, self._column(self.parameters["weight"]), out=y)
+            self._factors = [1 / xp.sqrt(self.parameters["running_var"] + self.eps)]
+            xp.subtract(x, self._column(self.parameters["running_mean"]), out=self._normal)
+            self._normal *= self._column(self._factors[0])
+        xp.multiply(self._normal, self._column(self.parameters["weight"]), out=y)
         y += self._column(self.parameters["bias"])
         return y
 
     def backward(self, dy: Array) -> Array:
-        xp, weight = self.backend.xp, self.parameters["weight"]
-        product = xp.multiply(dy, self._normal, out=self.workspace.like("y", dy))
-        product.sum(axis=self._axes, out=self.gradients["weight"])
-        dy.sum(axis=self._axes, out=self.gradients["bias"])
+        xp, axes, weight = self.backend.xp, self._axes, self.parameters["weight"]
+        products = xp.multiply(dy, self._normal, out=self.workspace.like("y", dy))
+        products.sum(axis=axes, out=self.gradients["weight"])
+        dy.sum(axis=axes, out=self.gradients["bias"])
         if not self._trains:
-            dy *= self._column(weight / self._deviations[0])
+            dy *= self._column(weight * self._factors[0])
             return dy
-        for part, deviation in zip(self._groups(len(dy)), self._deviations, strict=True):
-            slopes, normal = dy[part], self._normal[part]
-            shared = normal * self._column(product[part].mean(axis=self._axes))
-            shared += self._column(slopes.mean(axis=self._axes))
-            slopes -= shared
-            slopes *= self._column(weight / deviation)
+        for part, factor in zip(self._groups(len(dy)), self._factors, strict=True):
+            dx, product = dy[part], products[part]
+            slope, shared = product.mean(axis=axes), dx.mean(axis=axes)
+            xp.multiply(self._normal[part], self._column(slope), out=product)
+            dx -= product
+            dx -= self._column(shared)
+            dx *= self._column(weight * factor)
         return dy
 
     def _normalize(self, x: Array, normal: Array, squares: Array) -> Array:
-        """Write a group's normalised `x` to `normal` and return its deviation by feature; `squares` is used up."""
+        """Write a group's normalised `x` to `normal`; return 1 / deviation by feature; `squares` is used up."""
         xp, share = self.backend.xp, len(x) / self.now.batch
         mean = x.mean(axis=self._axes)
         xp.subtract(x, self._column(mean), out=normal)
         variance = xp.multiply(normal, normal, out=squares).mean(axis=self._axes)
-        deviation = xp.sqrt(variance + self.eps)
-        normal /= self._column(deviation)
+        factor = 1 / xp.sqrt(variance + self.eps)
+        normal *= self._column(factor)
         count = x.size // self._features
         self.gradients["running_mean"] += share * mean
         self.gradients["running_var"] += (share * count / max(1, count - 1)) * variance
-        return deviation
+        return factor
 
     def _groups(self, batch: int) -> Iterator[slice]:
         return (slice(start, start + self.group) for start in range(0, batch, self.group))
