@@ -15,7 +15,7 @@ from pydantic import Field
 from lenet import trust
 from lenet.backend import BackendSettings
 from lenet.construct import call, make
-from lenet.data import DataSource
+from lenet.data import Augmentation, DataSource
 from lenet.errors import UserError, did_you_mean
 from lenet.initializers import Initializer
 from lenet.layers import Layer
@@ -26,9 +26,25 @@ from lenet.tracking.address import masked, tracking_uri
 from lenet.training.settings import TrainerSettings
 from lenet.validation import NonNegativeInt, validated
 
-KEYS = ("seed", "network", "loss", "optimizer", "schedule", "data", "trainer", "backend", "tracking", "sweep")
+KEYS = (
+    "seed",
+    "network",
+    "loss",
+    "optimizer",
+    "schedule",
+    "data",
+    "augmentation",
+    "trainer",
+    "backend",
+    "tracking",
+    "sweep",
+)
 """What a configuration has at the top."""
-ABSENT: Mapping[str, Any] = {"loss": {"_target_": "lenet.losses.CrossEntropy"}, "sweep": {}}
+ABSENT: Mapping[str, Any] = {
+    "loss": {"_target_": "lenet.losses.CrossEntropy"},
+    "augmentation": {},
+    "sweep": {},
+}
 """What stands for a key that a stored configuration may lack: it is younger than the run, or never stored."""
 PLACES = re.compile(r"(loss|optimizer|schedule|data|network\.layers\[\d+\])\._target_")
 """Where a configuration names a class."""
@@ -107,6 +123,7 @@ class Plan:
     optimizer: Optimizer
     schedule: Schedule
     data: DataSource
+    augmentation: Augmentation
     trainer: TrainerSettings
     backend: BackendSettings
     tracking: TrackingSettings
@@ -137,6 +154,7 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
         optimizer=make(whole["optimizer"], "optimizer", Optimizer, allowed),
         schedule=make(whole["schedule"], "schedule", Schedule, allowed),
         data=make(whole["data"], "data", DataSource, allowed),
+        augmentation=call(Augmentation, whole["augmentation"], "augmentation"),
         trainer=call(TrainerSettings, whole["trainer"], "trainer"),
         backend=call(BackendSettings, whole["backend"], "backend"),
         tracking=call(TrackingSettings, whole["tracking"], "tracking"),

@@ -6,12 +6,28 @@ stored for an exact resume, and nothing has to be sent to a GPU.
 """
 
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lenet.backend import Array
+
+
+@dataclass
+class Pass:
+    """What the samples that now go through a network are: one object, which all its layers share and only read.
+
+    `step` and `batch` are those of the training step, and `position` is the place in its batch of the first of these
+    samples. What is drawn at random for them follows from these and from `seed` alone.
+    """
+
+    training: bool = False
+    seed: int = 0
+    step: int = 0
+    batch: int = 1
+    position: int = 0
 
 
 def key(seed: int, name: str, *index: int) -> int:

@@ -17,6 +17,8 @@ def draw(
     With `everything`, also the kernels of the convolutions after the first.
     """
     data = session.dataset
+    if session.distortion:
+        yield "figures/augmentation.png", plots.to_png(plots.distortions(*session.examples()))
     yield "figures/curves.png", plots.to_png(plots.curves(records, title))
     confusion = scores.confusion(len(data.classes))
     yield "figures/confusion_matrix.png", plots.to_png(plots.confusion_matrix(confusion, data.classes))

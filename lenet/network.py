@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lenet.backend import Array, Backend
+from lenet.draws import Pass
 from lenet.initializers import INITIALIZERS, Initializer
-from lenet.layers.base import Layer, ParameterSpec, Pass, Shape, ShapeError
+from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
 
 MAX_PARAMETERS = 2**28
 """More than a checkpoint could hold."""

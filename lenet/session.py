@@ -3,11 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from lenet.backend import Backend
 from lenet.build import Plan
 from lenet.data import Dataset, scaling, split_classes
+from lenet.data.augmentation import Distortion
+from lenet.data.dataset import Images
 from lenet.data.loader import ImageTable
+from lenet.draws import Pass
+from lenet.memory import Workspace
 from lenet.network import Network
 from lenet.random import stream
 from lenet.training.engine import Engine
@@ -29,6 +37,9 @@ class Session:
     network: Network
     engine: Engine
     """Its tables: `train`, `test`, and `validation` unless `report` draws from the test set instead."""
+    seed: int
+    distortion: Distortion | None
+    """How training images are distorted."""
 
     @property
     def validation_size(self) -> int:
@@ -41,6 +52,22 @@ class Session:
             return self.engine.score("validation").summary("val")
         drawn = stream(seed, "report", epoch).integers(len(self.engine.tables["test"]), size=REPORT_IMAGES)
         return self.engine.score("test", self.backend.array(drawn)).summary("val")
+
+    def examples(self, count: int = 8, draws: int = 6) -> tuple[Images, npt.NDArray[np.floating[Any]]]:
+        """Return so many training images `(n, C, H, W)`, and as often as `draws` says how a step would see them.
+
+        The second is `(draws, n, C, H, W)`, in pixels; it needs a `distortion`.
+        """
+        assert self.distortion
+        images = self.dataset.train_images[:count]
+        pixels = self.backend.array(images.transpose(0, 2, 1, 3).reshape(len(images), -1))
+        out = self.backend.zeros((pixels.shape[1], len(images)))
+        seen = []
+        for step in range(draws):
+            self.distortion.apply(pixels, Pass(True, self.seed, step), out, Workspace(self.backend))
+            rows = np.array(self.backend.to_host(out)).reshape(*np.array(images.shape)[[2, 1, 3, 0]])
+            seen.append(rows.transpose(3, 1, 0, 2))
+        return images, np.stack(seen)
 
 
 @contextmanager
@@ -61,5 +88,6 @@ def open_session(plan: Plan, bench: Workbench) -> Iterator[Session]:
     classes = len(dataset.classes)
     network = Network(plan.network.layers(classes), images.shape[1:], classes, backend)
     network.initialize(plan.network.initializer, stream(plan.seed, "init"))
-    with Engine(network, tables, plan.loss, backend, plan.seed) as engine:
-        yield Session(backend, dataset, shift, scale, network, engine)
+    distortion = Distortion(plan.augmentation, images.shape[1:], backend) if plan.augmentation.distorts else None
+    with Engine(network, tables, plan.loss, backend, plan.seed, distortion) as engine:
+        yield Session(backend, dataset, shift, scale, network, engine, plan.seed, distortion)

@@ -19,6 +19,7 @@ CASES = {
     "early stopping": ["trainer.epochs=9", "trainer.early_stopping=2", "optimizer.lr=0.000001"],
     "adam and draws": ["optimizer=adamw", "optimizer.weight_decay=0.1", "network=lenet5_dropout", "loss.smoothing=0.1"],
     "running averages": ["network=lenet5_batchnorm", "optimizer=rmsprop", "optimizer.decay_biases=true"],
+    "augmentation": ["augmentation=elastic", "augmentation.sigma=2"],
     "divergence": ["optimizer=sgd", "optimizer.lr=1e25"],
 }
 

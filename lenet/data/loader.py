@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lenet.backend import Array, Backend
+from lenet.data.augmentation import Distortion
+from lenet.draws import Pass
 from lenet.memory import Workspace, logical
 
 
@@ -31,10 +33,20 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self._pixels)
 
-    def batch(self, indices: Array, workspace: Workspace) -> tuple[Array, Array]:
-        """Return the images at `indices` `(n,)` as network input `(n, C, H, W)`, and their labels `(n,)`."""
+    def batch(
+        self, indices: Array, workspace: Workspace, distortion: Distortion | None = None, now: Pass | None = None
+    ) -> tuple[Array, Array]:
+        """Return the images at `indices` `(n,)` as network input `(n, C, H, W)`, and their labels `(n,)`.
+
+        They are distorted if there is a `distortion`, as is drawn for the samples that `now` tells of.
+        """
         b = workspace.keep("batch", len(indices), lambda: _Batch(self, len(indices), workspace.backend))
         workspace.backend.gather(self._pixels, indices, out=b.pixels)
+        if distortion and now:
+            distortion.apply(b.pixels, now, b.scaled, workspace)
+            b.scaled -= self.shift
+            b.scaled *= 1 / self.scale
+            return b.images, self.labels[indices]
         b.shifted[...] = b.pixels  # NumPy would subtract a number from integers in float64
         b.shifted -= self.shift
         workspace.backend.xp.multiply(b.shifted.T, 1 / self.scale, out=b.scaled)

@@ -5,26 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lenet.backend import Array, Backend
+from lenet.draws import Pass
 from lenet.errors import UserError
 from lenet.memory import Workspace
 
 Shape = tuple[int, ...]
 """The shape of one sample: `(C, H, W)` or `(features,)`."""
-
-
-@dataclass
-class Pass:
-    """What the samples that now go through a network are: one object, which all its layers share and only read.
-
-    `step` and `batch` are those of the training step, and `position` is the place in its batch of the first of these
-    samples. What a layer draws at random follows from these and from `seed` alone (see `lenet.draws`).
-    """
-
-    training: bool = False
-    seed: int = 0
-    step: int = 0
-    batch: int = 1
-    position: int = 0
 
 
 class ShapeError(UserError):

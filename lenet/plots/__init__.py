@@ -1,13 +1,14 @@
 """The figures of runs and sweeps. The only part that imports matplotlib, and never its global pyplot."""
 
 from lenet.plots.ranges import lr_range
-from lenet.plots.runs import confusion_matrix, curves, filters, mistakes
+from lenet.plots.runs import confusion_matrix, curves, distortions, filters, mistakes
 from lenet.plots.style import to_png
 from lenet.plots.sweeps import heat_map, sweep, training_curves
 
 __all__ = [
     "confusion_matrix",
     "curves",
+    "distortions",
     "filters",
     "heat_map",
     "lr_range",

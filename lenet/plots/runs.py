@@ -136,6 +136,15 @@ def mistakes(
     return _mosaic(tiles, captions, 5, title, "gray", Normalize(0, 255))[0]
 
 
+def distortions(images: npt.NDArray[np.uint8], distorted: npt.NDArray[np.floating[Any]]) -> Figure:
+    """Training images (N, C, H, W) in the top row, and below them as steps see them: (draws, N, C, H, W)."""
+    tiles = [_displayable(image) for row in (images, *distorted) for image in row]
+    tiles = [np.clip(tile, 0, 255).astype(np.uint8) for tile in tiles]
+    captions = ["as it is"] * len(images) + [""] * (len(tiles) - len(images))
+    title = "Training images, and how steps see them"
+    return _mosaic(tiles, captions, len(images), title, "gray", Normalize(0, 255))[0]
+
+
 def _mosaic(
     tiles: Sequence[npt.NDArray[Any]],
     captions: Sequence[str],

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lenet.backend import Array, Backend
+from lenet.data.augmentation import Distortion
 from lenet.data.loader import ImageTable
 from lenet.losses import Loss
 from lenet.memory import Workspace
@@ -49,12 +50,18 @@ class Engine:
     """Computes gradients of a network and scores images with it, on as many processes as the backend has threads.
 
     `tables` are the images that can be asked for, by name: the workers are forked with them. A context manager:
-    entering it starts the workers and keeps the BLAS to one thread each, leaving it ends them. What layers draw at
-    random follows from `seed`.
+    entering it starts the workers and keeps the BLAS to one thread each, leaving it ends them. What is drawn at random
+    follows from `seed`. Images are distorted for training if there is a `distortion`, and never to be scored.
     """
 
     def __init__(
-        self, network: Network, tables: Mapping[str, ImageTable], loss: Loss, backend: Backend, seed: int = 0
+        self,
+        network: Network,
+        tables: Mapping[str, ImageTable],
+        loss: Loss,
+        backend: Backend,
+        seed: int = 0,
+        distortion: Distortion | None = None,
     ) -> None:
         self.network = network
         self.tables = tables
@@ -69,6 +76,7 @@ class Engine:
         self._scores = tuple(backend.shared((most,), dtype) for dtype in (backend.dtype, np.intp, backend.dtype))
         self._replica = network.replica()
         self._replica.now.seed = seed
+        self._distortion = distortion
         self._loss = loss
         loss.bind(backend)
         self._workspace = Workspace(backend)
@@ -139,7 +147,7 @@ class Engine:
 
     def _train(self, table: ImageTable, piece: slice, batch: int, part: int) -> None:
         """Add a sub-batch's summed loss, right answers and gradient to its lane."""
-        images, labels = table.batch(self._indices[piece], self._workspace)
+        images, labels = table.batch(self._indices[piece], self._workspace, self._distortion, self._replica.now)
         logits = self._replica.forward(images)
         loss = self._loss.forward(logits, labels).sum(dtype=np.float64)
         correct = self.backend.xp.count_nonzero(logits.argmax(axis=1) == labels)

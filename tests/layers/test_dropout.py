@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from lenet.draws import Pass
 from lenet.layers import Dropout
-from lenet.layers.base import Pass
 from tests.helpers import bound
 
 ONES = np.ones((8, 3, 20, 20))

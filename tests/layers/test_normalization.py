@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from lenet.draws import Pass
 from lenet.layers import BatchNorm, Conv2d, Flatten, Linear
-from lenet.layers.base import Pass
 from tests.helpers import assert_gradients_agree, bound, network
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
+from lenet.data.augmentation import Augmentation, Distortion
 from lenet.data.loader import ImageTable
 from lenet.layers import AvgPool2d, BatchNorm, Conv2d, Dropout, Flatten, Linear, ReLU
 from lenet.losses import CrossEntropy
@@ -120,7 +121,7 @@ def test_what_a_worker_raises_reaches_its_parent():
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_dropout_and_batch_normalisation_do_not_depend_on_the_number_of_workers(threads):
+def test_what_is_drawn_and_normalised_does_not_depend_on_the_number_of_workers(threads):
     def gradient(count, step=5):
         generator = np.random.default_rng(0)
         images, labels = generator.integers(0, 256, (150, 1, 8, 8)).astype(np.uint8), np.arange(150) % 3
@@ -129,8 +130,12 @@ def test_dropout_and_batch_normalisation_do_not_depend_on_the_number_of_workers(
         net = Network(layers, (1, 8, 8), 3, on)
         net.initialize("he_normal", np.random.default_rng(1))
         tables = {"train": ImageTable(images, labels, 30.0, 70.0, on)}
-        with Engine(net, tables, CrossEntropy(), on, seed=7) as engine:
-            return engine.gradient("train", np.arange(150), step)[2].copy()
+        distortion = Distortion(Augmentation(shift=1, elastic=1), (1, 8, 8), on)
+        with Engine(net, tables, CrossEntropy(), on, 7, distortion) as engine:
+            before = engine.score("train")
+            found = engine.gradient("train", np.arange(150), step)[2].copy()
+            np.testing.assert_array_equal(engine.score("train").losses, before.losses)  # nothing drawn
+            return found
 
     np.testing.assert_array_equal(gradient(threads), gradient(1))
     assert not np.array_equal(gradient(1, step=6), gradient(1))

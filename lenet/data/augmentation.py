@@ -1,0 +1,179 @@
+"""Distortions of training images: shifts, rotations, scalings, shears and elastic deformations, drawn anew each step.
+
+A distorted image is the image read at other places: where each pixel comes from is a sum of few smooth fields (the
+image's own coordinates, a constant, and Gaussian bumps for what is elastic), weighted by the sample's random numbers.
+So one matrix product gives the places for a whole sub-batch, and bilinear interpolation reads there.
+"""
+
+import math
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from lenet import draws
+from lenet.backend import Array, Backend
+from lenet.draws import Pass
+from lenet.memory import Workspace
+from lenet.validation import NonNegativeFloat, Number, PositiveFloat, validated
+
+AFFINE = 6
+"""Random numbers of a sample for its affine part: two shifts, rotation, two scales, shear."""
+
+Floats = npt.NDArray[np.float64]
+
+
+class Augmentation:
+    """How far training images are distorted; each is drawn evenly from plus or minus so much.
+
+    shift: pixels, along either axis. rotation: degrees about the centre. scale: share by which either axis is
+    stretched. shear: by how many rows a column moves for each column from the centre. elastic: standard deviation, in
+    pixels, of a displacement by white noise that is smoothed by a Gaussian of standard deviation `sigma` pixels
+    (Simard, Steinkraus & Platt 2003, section 2). What comes from outside an image is black.
+    """
+
+    @validated
+    def __init__(
+        self,
+        shift: NonNegativeFloat = 0.0,
+        rotation: Annotated[float, Number, Field(ge=0, le=180)] = 0.0,
+        scale: Annotated[float, Number, Field(ge=0, lt=1)] = 0.0,
+        shear: NonNegativeFloat = 0.0,
+        elastic: NonNegativeFloat = 0.0,
+        sigma: PositiveFloat = 4.0,
+    ) -> None:
+        self.shift = shift
+        self.rotation = rotation
+        self.scale = scale
+        self.shear = shear
+        self.elastic = elastic
+        self.sigma = sigma
+
+    @property
+    def distorts(self) -> bool:
+        """Whether it changes images at all."""
+        return any((self.shift, self.rotation, self.scale, self.shear, self.elastic))
+
+
+class Distortion:
+    """An augmentation of images of one shape `(C, H, W)`, ready to be computed; `lenet.draws` says what it draws from.
+
+    `fields` are `(H · W, 3 + knots)`: rows and columns from the centre, ones, and a bump around each knot.
+    """
+
+    def __init__(self, augmentation: Augmentation, shape: tuple[int, int, int], backend: Backend) -> None:
+        self.augmentation = augmentation
+        self.channels, self.height, self.width = shape
+        self.backend = backend
+        self._centre = (self.height - 1) / 2, (self.width - 1) / 2
+        rows, columns = (offset.ravel() for offset in np.indices((self.height, self.width), float))
+        fields = [rows - self._centre[0], columns - self._centre[1], np.ones_like(rows)]
+        if augmentation.elastic:
+            fields += list(bumps(self.height, self.width, augmentation.sigma, augmentation.elastic))
+        self._fields = backend.array(np.stack(fields, axis=1), backend.dtype)
+        self._knots = len(fields) - 3
+
+    def apply(self, pixels: Array, now: Pass, out: Array, workspace: Workspace) -> None:
+        """Write `pixels` `(n, H · C · W)`, images row by row, distorted to `out` `(H · C · W, n)`.
+
+        What is drawn for a sample depends on the seed, the step and its place in the batch, which `now` tells.
+        """
+        b = workspace.keep("distortion", len(pixels), lambda: _Buffers(self, len(pixels)))
+        self._draw(now, b)
+        self.backend.xp.matmul(self._fields, b.weights, out=b.places)
+        self._read(pixels, b, out)
+
+    def _draw(self, now: Pass, b: "_Buffers") -> None:
+        """Write what each field counts for the row and for the column a pixel comes from: `(2, 3 + knots, n)`."""
+        xp, a = self.backend.xp, self.augmentation
+        key = draws.key(now.seed, "augmentation", now.step)
+        first = xp.uint32(now.position * len(b.counters) % 2**32)
+        numbers = draws.uniform(xp, self.backend.dtype, key, b.counters + first)
+        numbers *= 2
+        numbers -= 1
+        down, right, angle, high, wide, shear = numbers[:AFFINE]
+        angle = angle * math.radians(a.rotation)
+        cos, sin = xp.cos(angle), xp.sin(angle)
+        high, wide, shear = 1 + a.scale * high, 1 + a.scale * wide, a.shear * shear
+        rows, columns = b.weights  # source = rotation · scaling · shearing · offset + centre + shift
+        rows[0], columns[0] = cos * high, sin * high
+        rows[1], columns[1] = cos * high * shear - sin * wide, sin * high * shear + cos * wide
+        rows[2], columns[2] = a.shift * down + self._centre[0], a.shift * right + self._centre[1]
+        rows[3:] = numbers[AFFINE : AFFINE + self._knots]
+        columns[3:] = numbers[AFFINE + self._knots :]
+
+    def _read(self, pixels: Array, b: "_Buffers", out: Array) -> None:
+        """Interpolate between the four pixels around each place; a border of black pixels stands for all beyond."""
+        xp = self.backend.xp
+        b.inside[...] = pixels.reshape(len(pixels), self.height, self.channels, self.width).transpose(0, 2, 1, 3)
+        row, column = b.places
+        row += 1
+        column += 1
+        xp.minimum(xp.maximum(row, 0, out=row), self.height + 1, out=row)
+        xp.minimum(xp.maximum(column, 0, out=column), self.width + 1, out=column)
+        b.corner[...] = row  # cut to integers
+        row -= b.corner
+        b.corner *= self.width + 3
+        b.whole[...] = column
+        column -= b.whole
+        b.corner += b.whole
+        b.corner += b.first
+        images = out.reshape(self.height, self.channels, self.width, -1)
+        for channel in range(self.channels):
+            left, right = (self._between(b, step, channel) for step in (0, 1))
+            right -= left
+            right *= column
+            right += left
+            images[:, channel] = right.reshape(self.height, self.width, -1)
+
+    def _between(self, b: "_Buffers", step: int, channel: int) -> Array:
+        """Interpolate down the column `step` to the right of each place's upper left pixel."""
+        xp = self.backend.xp
+        upper, lower = b.read[2 * step], b.read[2 * step + 1]
+        for target, offset in ((upper, step), (lower, step + self.width + 3)):
+            xp.add(b.corner, channel * (self.height + 3) * (self.width + 3) + offset, out=b.whole)
+            self.backend.gather(b.padded, b.whole, out=target)
+        lower -= upper
+        lower *= b.places[0]
+        lower += upper
+        return lower
+
+
+class _Buffers:
+    """What a distortion of `size` images works with; pixel by pixel, samples innermost."""
+
+    def __init__(self, distortion: Distortion, size: int) -> None:
+        d, backend = distortion, distortion.backend
+        numbers = AFFINE + 2 * d._knots
+        counters = np.arange(size, dtype=np.uint32) * np.uint32(numbers) + np.arange(numbers, dtype=np.uint32)[:, None]
+        self.counters = backend.array(counters)
+        self.weights = backend.zeros((2, 3 + d._knots, size))
+        pixels = d.height * d.width
+        self.places = backend.zeros((2, pixels, size))
+        self.corner, self.whole = (backend.zeros((pixels, size), np.intp) for _ in range(2))
+        self.read = [backend.zeros((pixels, size)) for _ in range(4)]
+        images = backend.zeros((size, d.channels, d.height + 3, d.width + 3))
+        self.inside, self.padded = images[:, :, 1:-2, 1:-2], images.reshape(-1)
+        self.first = backend.array(np.arange(size, dtype=np.intp) * images[0].size)
+
+
+def bumps(height: int, width: int, sigma: float, deviation: float) -> Floats:
+    """Return Gaussian bumps `(knots, H · W)` that numbers drawn evenly from [-1, 1] weigh to a smooth random field.
+
+    The field's standard deviation is `deviation`. Knots are `sigma` apart, twice as close as a Gaussian of that width
+    needs to hide them, and reach as far beyond the edges as it does.
+    """
+    down, across = (_gaussians(size, sigma) for size in (height, width))
+    field = np.einsum("kr,lc->klrc", down, across).reshape(-1, height * width)
+    variance = (field**2).sum(axis=0).mean() / 3  # that of a number drawn evenly from [-1, 1] is 1/3
+    scaled: Floats = field * (deviation / math.sqrt(variance))
+    return scaled
+
+
+def _gaussians(size: int, sigma: float) -> Floats:
+    """Return Gaussians around knots along one axis, `(knots, size)`."""
+    reach = math.ceil((size - 1) / 2 / sigma + 2.5)
+    knots = (size - 1) / 2 + sigma * np.arange(-reach, reach + 1)
+    values: Floats = np.exp(-((np.arange(size) - knots[:, None]) ** 2) / (2 * sigma**2))
+    return values
