@@ -1,10 +1,10 @@
 # `make` alone lists what can be made.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := lenet tests benchmarks
+SOURCES := lenet tests benchmarks experiments
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-extras test-all reliability bench lint types clean
+.PHONY: help sweep test test-long test-extras test-all reliability bench experiment experiments-report lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,13 @@ bench: .venv/installed ## measure speed and cost side by side with PyTorch and J
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.whole_run
 	$(BIN)/python -m benchmarks.sweeps
+
+experiment: .venv/installed ## measure one again, NAME=…, on full MNIST, into experiments/results (seconds to an hour)
+	$(BIN)/python -m lenet.run experiment=$(NAME) -m
+	$(BIN)/python -m experiments.export last
+
+experiments-report: .venv/installed ## make experiments/README.md and its figures of experiments/results
+	$(BIN)/python -m experiments.report
 
 lint: .venv/installed ## check style
 	$(BIN)/ruff check $(SOURCES)

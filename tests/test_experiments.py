@@ -1,0 +1,126 @@
+"""Every experiment runs, and the report says what its results say."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from experiments import export, report, results, sections
+from experiments.results import FOLDER, Result, Run
+from lenet import plots
+from lenet.choosing import open_finder
+from lenet.errors import UserError
+from lenet.run import main
+from tests.conftest import SMALL
+
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "search"])  # which needs lenet[optuna]
+def test_every_experiment_takes_a_step(name, workplace, records):
+    one_step = ["data=mnist_5k", "trainer.epochs=1", "trainer.batch_size=5000", "trainer.figures=none"]
+    assert main([f"experiment={name}", *one_step]) == 0
+    (run,) = records()
+    assert run.info.status == "FINISHED"
+    assert math.isfinite(run.data.metrics["test/loss"]) or run.data.tags["diverged"] == "true"
+
+
+def test_the_best_rung_of_the_ladder_is_the_best_recipe():
+    from lenet.config import compose_config
+
+    rung, best = (compose_config([f"experiment={name}"]) for name in ("ladder_09_decay", "best"))
+    assert rung == best
+
+
+def test_the_page_is_what_the_results_say():
+    text, drawn = report.build()
+    assert (FOLDER / "README.md").read_text(encoding="utf-8") == text, "run `make experiments-report`"
+    shown = sorted(path.name for path in (FOLDER / "figures").glob("*.png"))
+    assert shown == sorted(drawn)
+    assert all(f"(figures/{name})" in text for name in shown)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in results.RESULTS.glob("*.json")))
+def test_a_result_is_of_an_experiment_and_of_enough_seeds(name):
+    result = results.load(name)
+    assert result.name == name in NAMES
+    assert all(len(runs) >= 3 for runs in result.groups().values())
+    assert not result.dirty
+
+
+def run(seed, accuracy, diverged=False, **swept):
+    history = {f"{split}/{kind}": [0.5, 0.6] for split in ("train", "val") for kind in ("loss", "accuracy")}
+    metrics = {"test/accuracy": accuracy, "test/loss": 0.1, "val/accuracy": accuracy}
+    return Run({**swept, "seed": str(seed)}, metrics, history, 10.0 + seed, diverged)
+
+
+def result(name, *runs):
+    command = f"python -m lenet.run experiment={name} -m"
+    return Result(name, command, "c" * 40, False, "2026-01-02", "a CPU", "Mnist", runs)
+
+
+def test_means_and_deviations_leave_out_what_diverged():
+    runs = [run(0, 0.98), run(1, 0.96), run(2, 0.1, diverged=True)]
+    assert results.statistics(runs, lambda each: each.error) == pytest.approx((2, 3.0, math.sqrt(2)))
+    assert results.spread(runs, lambda each: each.error) == "3.00 ± 1.41"
+    assert results.spread(runs[:1], lambda each: each.error) == "2.00"
+    assert results.spread(runs[2:], lambda each: each.error) == "diverged"
+
+
+def test_the_highest_of_many_looks_by_chance():
+    assert sections.highest_by_chance(0.5, looks=1, drawn=4) == pytest.approx(0.5)
+    # Two fair coins: the larger of two counts is 0, 1, 2 with probabilities 1/16, 8/16, 7/16.
+    assert sections.highest_by_chance(0.5, looks=2, drawn=2) == pytest.approx((8 / 16 + 2 * 7 / 16) / 2)
+    assert sections.highest_by_chance(1.0, looks=50) == pytest.approx(1)
+
+
+def test_a_result_is_read_back_as_it_was_written(tmp_path):
+    made = result("best", run(0, 0.99), run(1, math.nan, diverged=True))
+    (tmp_path / "best.json").write_text(results.dumps(made))
+    again = results.load("best", tmp_path)
+    assert repr(again) == repr(dataclasses.replace(made, runs=again.runs))
+    assert [each.swept for each in again.runs] == [each.swept for each in made.runs]
+    assert math.isnan(again.runs[1].metrics["test/accuracy"])
+    assert results.load("fastest", tmp_path) is None
+
+
+def test_the_page_of_few_results_says_what_is_missing(tmp_path):
+    settings = [(seed, name, rate) for seed in (0, 1, 2) for name in ("sgd", "adam") for rate in ("1", "2")]
+    rates = [run(seed, 0.9 + 0.01 * seed, optimizer=name, lr=rate) for seed, name, rate in settings]
+    for made in (result("best", run(0, 0.99), run(1, 0.98), run(2, 0.97)), result("sweep_lr", *rates)):
+        (tmp_path / f"{made.name}.json").write_text(results.dumps(made))
+    text, drawn = report.build(tmp_path)
+    assert "Not yet measured: `report_lr_0.01`, `report_lr_0.005`, `report_piecewise`." in text
+    assert "2.00 ± 1.00" in text
+    assert "sgd 9.00 % at 1" in text
+    assert list(drawn) == ["sweep_lr.png"]
+    assert all(plots.to_png(figure).startswith(b"\x89PNG") for figure in drawn.values())
+
+
+def test_only_whole_sweeps_of_an_experiment_on_mnist_are_exported(workplace, records, tmp_path):
+    assert main([*SMALL, "trainer.figures=none"]) == 0
+    assert main([*SMALL, "experiment=report_regime", "trainer.figures=none"]) == 0
+    finder = open_finder(None)
+    for record, said in zip(records(), ("is on lenet.data.Npz", "is on lenet.data.Npz"), strict=True):
+        with pytest.raises(UserError, match=said):
+            export.export(finder, finder.find(record.info.run_id), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_is_exported_is_what_was_recorded(workplace, records, tmp_path, monkeypatch):
+    assert main([*SMALL, "experiment=report_regime", "trainer.figures=none", "seed=0,1", "-m"]) == 0
+    finder = open_finder(None)
+    sweep = next(each for each in records() if each.data.tags["lenet.kind"] == "sweep")
+    monkeypatch.setattr(export, "DATA", "lenet.data.Npz")
+    path = export.export(finder, finder.find(sweep.info.run_id), tmp_path)
+    stored = json.loads(path.read_text())
+    assert (path.name, stored["name"]) == ("report_regime.json", "report_regime")
+    assert stored["command"].startswith("python -m lenet.run data=npz data.images=digits.npz")
+    assert "seed=" not in stored["command"]
+    jobs = {each.info.run_name: each.data.metrics for each in records() if each.data.tags["lenet.kind"] == "job"}
+    for each in stored["runs"]:
+        kept = jobs[f"seed={each['swept']['seed']}"]
+        assert each["metrics"]["test/accuracy"] == pytest.approx(kept["test/accuracy"], rel=1e-5)
+        assert len(each["history"]["val/loss"]) == 3
+        assert each["seconds"] > 0
