@@ -55,7 +55,8 @@ def export(finder: Finder, record: RunRecord, folder: Path) -> Path:
     if unfinished or not records:
         found = ", ".join(unfinished[:5]) or "no run"
         raise UserError(f"`{record.name}` ({record.id}): not finished: {found}. Accepted: a whole, FINISHED sweep.")
-    if records[0].params["data._target_"] != "lenet.data.Mnist":
+    found = records[0].params["data._target_"]
+    if found != DATA:
         raise UserError(
             f"`{record.name}` ({record.id}) is on {records[0].params['data._target_']}; accepted: data=mnist."
         )
