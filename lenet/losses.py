@@ -1,12 +1,14 @@
 """What training minimises: a loss of what the network puts out, whose gradient is of the batch mean."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Annotated
 
 from pydantic import Field
 
 from lenet.backend import Array, Backend
-from lenet.validation import Number, validated
+from lenet.errors import UserError
+from lenet.validation import Number, PositiveFloat, validated
 
 
 class Loss(ABC):
@@ -33,6 +35,17 @@ class Loss(ABC):
 
         With `scale` = 1 / batch it is the gradient of the batch mean, whatever part of the batch this was.
         """
+
+    def curvature(self) -> Array:
+        """Return the second derivatives of the last losses by each output alone, `(N, K)`; call it before `backward`.
+
+        Raises `UserError` where a loss does not say them.
+        """
+        raise UserError(f"the loss {type(self).__name__} has no curvature, which this optimizer needs.")
+
+    def limit(self, classes: int) -> float:
+        """Return the mean loss of an epoch above which training has diverged."""
+        return 10 * math.log(classes)
 
 
 class CrossEntropy(Loss):
@@ -79,6 +92,44 @@ class CrossEntropy(Loss):
         gradient *= scale
         return gradient
 
+    def curvature(self) -> Array:
+        """Return `p · (1 - p)` of the softmax."""
+        return self.probabilities * (1 - self.probabilities)
+
     def _buffer(self, logits: Array) -> Array:
         """Return a buffer like `logits` `(N, K)`, samples innermost in memory."""
         return self.backend.zeros(logits.shape[::-1], logits.dtype).T
+
+
+class MaximumAPosteriori(CrossEntropy):
+    """Penalties of which the right class's is to be small and the others' large: LeCun et al. 1998, equation 9.
+
+    With penalties `y = -logits`: `y[label] + log(e^-j + Σ e^-y)`. That is the cross-entropy with one more class, for
+    what is no class at all, whose penalty is always `j`: penalties well above it are not pushed further up.
+    """
+
+    @validated
+    def __init__(self, j: PositiveFloat) -> None:
+        super().__init__()
+        self.j = j
+
+    def forward(self, logits: Array, labels: Array) -> Array:
+        """Return the loss of each sample, `(N,)`; `probabilities` leave what `j`'s class has for none."""
+        xp = self.backend.xp
+        if len(self._samples) != len(labels):
+            self._samples = xp.arange(len(labels))
+            self.probabilities = self._buffer(logits)
+        self._places = self._samples, labels
+        largest = xp.maximum(logits.max(axis=1, keepdims=True), -self.j)
+        scores = xp.subtract(logits, largest, out=self.probabilities)
+        expected = scores[self._places]
+        total = xp.exp(scores, out=scores).sum(axis=1, keepdims=True)
+        total += xp.exp(-self.j - largest)
+        scores /= total
+        losses = xp.log(total[:, 0])
+        losses -= expected
+        return losses
+
+    def limit(self, classes: int) -> float:
+        """Return a thousand: outputs of zero, far from every drawing of 84 pixels, are penalised by 84."""
+        return 1000.0

@@ -16,6 +16,7 @@ VARIANCES = {
     "he_normal": 0.04,
     "lecun_uniform": 0.02,
     "lecun_normal": 0.02,
+    "lecun_1998": (2.4 / 50) ** 2 / 3,
     "standard_normal": 1.0,
 }
 
@@ -36,7 +37,7 @@ def test_mean_and_variance_are_those_of_the_source(name: Initializer) -> None:
     assert weights.var() == pytest.approx(VARIANCES[name], rel=0.0225)
 
 
-@pytest.mark.parametrize("name", [name for name in INITIALIZERS if name.endswith("uniform")])
+@pytest.mark.parametrize("name", [name for name in INITIALIZERS if name.endswith(("uniform", "1998"))])
 def test_uniform_weights_fill_their_interval_evenly(name: Initializer) -> None:
     # An interval of half-width a has variance a² / 3.
     limit = math.sqrt(3 * VARIANCES[name])

@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 from scipy.special import log_softmax, softmax
 
-from lenet.losses import CrossEntropy
+from lenet.losses import CrossEntropy, MaximumAPosteriori
 from tests.helpers import backend, cross_entropy, finite_difference
 
 
@@ -66,3 +66,32 @@ def test_smoothing_spreads_a_share_of_the_target():
 def test_a_smoothing_that_is_none_is_refused(smoothing):
     with pytest.raises(ValidationError, match="CrossEntropy"):
         CrossEntropy(smoothing)
+
+
+def test_the_published_loss_is_equation_9():
+    logits = -np.random.default_rng(0).uniform(0, 6, size=(5, 4))
+    labels = np.array([0, 3, 1, 1, 2])
+    loss = MaximumAPosteriori(j=2.0)
+    loss.bind(backend())
+    penalties = -logits
+    expected = penalties[np.arange(5), labels] + np.log(np.exp(-2.0) + np.exp(-penalties).sum(axis=1))
+    np.testing.assert_allclose(loss.forward(logits, labels), expected, rtol=1e-12)
+    slopes = finite_difference(lambda: float(loss.forward(logits, labels).sum()), logits)
+    loss.forward(logits, labels)
+    np.testing.assert_allclose(loss.backward(1.0), slopes, rtol=1e-6, atol=1e-9)
+
+
+def test_the_published_loss_does_not_overflow():
+    loss = MaximumAPosteriori(j=1.0)
+    loss.bind(backend("float32"))
+    logits = np.full((1, 3), -1e4, np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        np.testing.assert_allclose(loss.forward(logits, np.array([1])), [1e4 - 1], rtol=1e-6)
+
+
+def test_a_loss_says_how_it_curves():
+    logits, labels = np.random.default_rng(0).normal(size=(3, 4)), np.array([0, 1, 2])
+    loss = cross_entropy(backend())
+    loss.forward(logits, labels)
+    p = softmax(logits, axis=1)
+    np.testing.assert_allclose(loss.curvature(), p * (1 - p), rtol=1e-12)

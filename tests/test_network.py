@@ -63,6 +63,13 @@ def test_lenet5_s_activation_and_pooling_are_chosen_by_key(key):
     assert not kinds & ({"AvgPool2d"} if "pooling" in key else {"ReLU"})
 
 
+def test_the_published_network_has_60_000_parameters():
+    net = lenet5(overrides=["network=lenet5_1998"])
+    counts = {each.name: each.parameters for each in net.summaries if each.parameters}
+    assert counts == {"c1": 156, "s2": 12, "c3": 1_516, "s4": 32, "c5": 48_120, "f6": 10_164}
+    assert net.trained == net.size == 60_000
+
+
 def test_images_too_small_name_the_layer_and_both_shapes():
     with pytest.raises(ShapeError, match=r"`conv2`.*5×5.*\(6, 4, 4\)"):
         lenet5((1, 8, 8))

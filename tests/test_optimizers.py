@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from lenet.backend import Backend
-from lenet.optimizers import SGD, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSprop
+from lenet.optimizers import SGD, Adam, AdamW, DiagonalLevenbergMarquardt, Momentum, Nesterov, Optimizer, RMSprop
 from lenet.optimizers.base import CLEAR_EVERY
 
 ALL = [SGD, Momentum, Nesterov, RMSprop, Adam, AdamW]
@@ -80,6 +80,15 @@ def test_weight_decay_adds_to_adam_s_gradient_and_shrinks_adamw_s_weights() -> N
     theta = np.array([1.0, 1.0])
     bound(AdamW(weight_decay=0.5), theta, [True, False]).step(theta, np.array([1.0, 1.0]), 0.1)
     assert theta == pytest.approx([0.85, 0.9])
+
+
+def test_step_sizes_follow_the_curvature() -> None:
+    theta = np.array([1.0, 1.0])
+    optimizer = bound(DiagonalLevenbergMarquardt(mu=0.5), theta)
+    optimizer.take_curvature(np.array([0.0, 1.5]))
+    optimizer.step(theta, np.array([1.0, 1.0]), 0.1)
+    assert theta == pytest.approx([1 - 0.1 / 0.5, 1 - 0.1 / 2])
+    assert optimizer.state["damped"].tolist() == [0.5, 2.0]
 
 
 def test_momentum_at_a_constant_rate_is_the_classical_form() -> None:

@@ -20,6 +20,7 @@ CASES = {
     "adam and draws": ["optimizer=adamw", "optimizer.weight_decay=0.1", "network=lenet5_dropout", "loss.smoothing=0.1"],
     "running averages": ["network=lenet5_batchnorm", "optimizer=rmsprop", "optimizer.decay_biases=true"],
     "augmentation": ["augmentation=elastic", "augmentation.sigma=2"],
+    "curvature": ["optimizer=diagonal_lm", "optimizer.lr=0.001", "optimizer.images=40"],
     "divergence": ["optimizer=sgd", "optimizer.lr=1e25"],
 }
 

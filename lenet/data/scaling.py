@@ -8,7 +8,7 @@ import numpy as np
 from lenet.data.dataset import Images
 from lenet.errors import UserError
 
-ScalingKind = Literal["standard", "unit", "report"]
+ScalingKind = Literal["standard", "unit", "report", "lecun"]
 
 CHUNK = 2**18
 """Pixels counted at a time: `bincount` widens its input to int64, too much for all of them at once."""
@@ -19,12 +19,15 @@ def scaling(kind: ScalingKind, train_images: Images) -> tuple[float, float]:
 
     `standard`: mean and standard deviation over all pixels of all training images, so that inputs have mean 0
     and variance 1 (LeCun et al. 1998, "Efficient BackProp", section 4.3); `unit`: pixels / 255; `report`:
-    pixels / 256. Raises `UserError` when every training pixel is the same, which `standard` cannot scale.
+    pixels / 256; `lecun`: 0 becomes -0.1 and 255 becomes 1.175 (LeCun et al. 1998, section II.B). Raises `UserError`
+    when every training pixel is the same, which `standard` cannot scale.
     """
     if kind == "unit":
         return 0.0, 255.0
     if kind == "report":
         return 0.0, 256.0
+    if kind == "lecun":
+        return 20.0, 200.0
     counts = _histogram(train_images)
     pixels = np.arange(256)
     mean = float(counts @ pixels) / train_images.size

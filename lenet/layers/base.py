@@ -3,6 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from lenet.backend import Array, Backend
 from lenet.draws import Pass
@@ -11,6 +15,8 @@ from lenet.memory import Workspace
 
 Shape = tuple[int, ...]
 """The shape of one sample: `(C, H, W)` or `(features,)`."""
+Fan = int | npt.NDArray[np.integer[Any]]
+"""Connections into or out of each unit: of all units, or an array of each weight's, to be broadcast to its shape."""
 
 
 class ShapeError(UserError):
@@ -28,7 +34,7 @@ class ParameterSpec:
     """
 
     shape: Shape
-    fans: tuple[int, int] | None = None
+    fans: tuple[Fan, Fan] | None = None
     memory: tuple[int, ...] | None = None
     initial: float = 0.0
     momentum: float | None = None

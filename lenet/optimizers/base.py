@@ -29,6 +29,9 @@ class Optimizer(ABC):
         to it (Pascanu, Mikolov & Bengio 2013, algorithm 1). None clips nothing.
     """
 
+    curvature_images: int = 0
+    """On how many images `take_curvature` is to be told the loss's curvature before each epoch; 0: not at all."""
+
     @validated
     def __init__(
         self,
@@ -67,6 +70,10 @@ class Optimizer(ABC):
         if self.weight_decay:
             self._decay_weights(theta, gradient, lr)
         self._update(theta, gradient, lr, number)
+
+    def take_curvature(self, curvature: Array) -> None:
+        """Take each parameter's curvature, a vector like theta; only for those whose `curvature_images` ask for it."""
+        raise NotImplementedError
 
     def _clear(self) -> None:
         """Set to zero what has all but vanished of the vectors in `state`.

@@ -14,6 +14,7 @@ from lenet.losses import Loss
 from lenet.memory import Workspace
 from lenet.network import Network
 from lenet.training.crew import Crew, Order
+from lenet.training.curvature import curvature
 
 TRAIN, SCORE = range(2)
 """What an order may ask for."""
@@ -77,7 +78,7 @@ class Engine:
         self._replica = network.replica()
         self._replica.now.seed = seed
         self._distortion = distortion
-        self._loss = loss
+        self.loss = loss
         loss.bind(backend)
         self._workspace = Workspace(backend)
         self._workers = min(backend.threads, LANES)  # more would have nothing to do
@@ -105,6 +106,19 @@ class Engine:
         for lane in range(1, lanes):
             total += self._lanes[lane]
         return self._losses[:lanes].sum() / batch, self._correct[:lanes].sum() / batch, total
+
+    def curvature(self, table: str, indices: Array) -> Array:
+        """Return the mean of the loss's curvature over images, a vector like `theta`, computed by this process alone.
+
+        See `lenet.training.curvature`; raises `UserError` for layers or losses that do not say theirs.
+        """
+        total = self.backend.zeros(self.network.size)
+        size = self.backend.sub_batch or len(indices)
+        for start in range(0, len(indices), size):
+            images, labels = self.tables[table].batch(indices[start : start + size], self._workspace)
+            total += curvature(self.network, self.loss, images, labels)
+        total /= len(indices)
+        return total
 
     def score(self, table: str, indices: Array | None = None) -> Scores:
         """Return what the network makes of the table's images at `indices`, or of all."""
@@ -149,9 +163,9 @@ class Engine:
         """Add a sub-batch's summed loss, right answers and gradient to its lane."""
         images, labels = table.batch(self._indices[piece], self._workspace, self._distortion, self._replica.now)
         logits = self._replica.forward(images)
-        loss = self._loss.forward(logits, labels).sum(dtype=np.float64)
+        loss = self.loss.forward(logits, labels).sum(dtype=np.float64)
         correct = self.backend.xp.count_nonzero(logits.argmax(axis=1) == labels)
-        self._replica.backward(self._loss.backward(1 / batch))
+        self._replica.backward(self.loss.backward(1 / batch))
         lane = part % LANES
         if part >= LANES:
             self._losses[lane] += loss
@@ -167,6 +181,6 @@ class Engine:
         images, labels = table.batch(self._indices[piece], self._workspace)
         logits = self._replica.forward(images)
         losses, predictions, probabilities = self._scores
-        losses[piece] = self._loss.forward(logits, labels)
+        losses[piece] = self.loss.forward(logits, labels)
         predictions[piece] = logits.argmax(axis=1)
-        probabilities[piece] = self._loss.probabilities.max(axis=1)
+        probabilities[piece] = self.loss.probabilities.max(axis=1)

@@ -13,6 +13,7 @@ from lenet.network import Network
 from lenet.optimizers import Optimizer
 from lenet.random import stream
 from lenet.schedules import Clock, Schedule
+from lenet.training import curvature
 from lenet.training.engine import Engine
 
 Record = dict[str, float]
@@ -84,6 +85,8 @@ class Trainer:
         self.diverged = False
         self.at_rest = True
         self._trained = self.network.theta[: self.network.trained]
+        if optimizer.curvature_images:
+            curvature.check(self.network)
         optimizer.bind(self._trained, self.network.decays, self.backend)
         self.epoch_start = self._copy()
 
@@ -96,12 +99,13 @@ class Trainer:
         """
         while self.progress.epoch < self.epochs and not self.diverged:
             if self.progress.step == self.first_step(self.progress.epoch):
+                self._take_curvature()
                 self.epoch_start = self._copy()
             record = self._run_epoch(on_step, after_step)
             self.at_rest = False
             loss = record["train/loss"]
             whole = not self.diverged
-            self.diverged |= not loss <= 10 * math.log(self.network.classes)
+            self.diverged |= not loss <= self.engine.loss.limit(self.network.classes)
             if whole and math.isfinite(loss) and self.is_finite():
                 self.progress.history.append(record)
                 self.progress.epoch += 1
@@ -145,6 +149,13 @@ class Trainer:
         record |= self.validate(progress.epoch)
         rates = {"lr": self._rate(progress.step - 1)}
         return record | rates | {"samples_per_second": min(taken * batch, len(order)) / progress.seconds}
+
+    def _take_curvature(self) -> None:
+        """Tell an optimizer that asks for it how curved the loss is, on images drawn anew for each epoch."""
+        if self.optimizer.curvature_images:
+            draw = stream(self.seed, "curvature", self.progress.epoch)
+            drawn = draw.integers(self.images, size=self.optimizer.curvature_images)
+            self.optimizer.take_curvature(self.engine.curvature("train", self.backend.array(drawn)))
 
     def _rate(self, step: int) -> float:
         """Return the learning rate of the step that follows `step` others."""
