@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from lenet.build import Plan
+from lenet.checkpoint import Checkpoint
 from lenet.continuation import Continuation
+from lenet.observation import Observer
 from lenet.progress import NewDisplay, ProgressBar
 from lenet.range_test import RangeTestRecorder
 from lenet.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
@@ -63,7 +65,8 @@ def execute(
             within = progress.step - trainer.first_step(progress.epoch)
             where = f"epoch {progress.epoch + 1}, step {within + 1}" if within else f"epoch {progress.epoch + 1}"
             log.info("%s goes on from %s", cut(run.name, NAME_WIDTH), where if progress.step else "its start")
-        return run.id, _train(plan, session, trainer, overrides, run, stop, display)
+        checkpoint = earlier.checkpoint if earlier else None
+        return run.id, _train(plan, session, trainer, overrides, run, stop, display, checkpoint)
 
 
 def _trainer(plan: Plan, session: Session) -> Trainer:
@@ -86,8 +89,9 @@ def _train(
     run: "Run",
     stop: StopRequests,
     display: NewDisplay,
+    checkpoint: Checkpoint | None,
 ) -> dict[str, float]:
-    """Train epoch by epoch, then score the last weights on the test set, once."""
+    """Train epoch by epoch, then score the last weights on the test set, once; a `checkpoint` is restored already."""
     started = time.perf_counter()
     label = f"{run.name}: " if plan.sweep.parent else ""  # the lines of several jobs come mixed
     classes = session.network.classes
@@ -104,13 +108,21 @@ def _train(
         records.append(record)
         run.log_metrics(record, step=len(records))
     bar = display(run.name, plan.trainer.epochs, trainer.steps_per_epoch)
-    keeper = Keeper(trainer, plan.trainer, checkpoint_meta(plan, session), run.log_bytes)
+    observer = Observer(trainer) if plan.trainer.figures == "all" else None
+    if observer and checkpoint:
+        observer.restore(checkpoint)
+    meta = checkpoint_meta(plan, session)
+    keeper = Keeper(trainer, plan.trainer, meta, run.log_bytes, observer.state if observer else dict)
     try:
+        if observer:
+            observer.look()
         # A run that goes on may have waited long enough already.
         for record in () if keeper.has_waited else trainer.train(on_step, range_test):
             records.append(record)
             run.log_metrics(record, step=len(records))
             bar.epoch(len(records), record)
+            if observer:
+                observer.look()
             keeper.after_epoch()
             if keeper.has_waited:
                 break
@@ -142,7 +154,7 @@ def _train(
     if plan.trainer.figures != "none":
         from lenet.figures import draw  # Matplotlib takes half a second to import
 
-        for path, png in draw(session, scores, records, run.name, plan.trainer.figures == "all"):
+        for path, png in draw(session, scores, records, run.name, observer):
             stop.check()
             run.log_bytes(png, path)
     if range_test:

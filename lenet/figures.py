@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from lenet import plots
-from lenet.layers import Conv2d
+from lenet.layers import Dropout, Flatten
+from lenet.memory import Workspace
+from lenet.observation import Observer, has_kernels
 from lenet.session import Session
 from lenet.training.engine import Scores
 from lenet.training.trainer import Record
 
 
 def draw(
-    session: Session, scores: Scores, records: list[Record], title: str, everything: bool
+    session: Session, scores: Scores, records: list[Record], title: str, observer: Observer | None
 ) -> Iterator[tuple[str, bytes]]:
     """Yield each figure's artifact name and PNG; `scores` are those of the test set, `records` one for each epoch.
 
-    With `everything`, also the kernels of the convolutions after the first.
+    With an `observer`, also the kernels of the convolutions after the first, and what goes on within the network.
     """
     data = session.dataset
     if session.distortion:
@@ -22,10 +26,33 @@ def draw(
     yield "figures/curves.png", plots.to_png(plots.curves(records, title))
     confusion = scores.confusion(len(data.classes))
     yield "figures/confusion_matrix.png", plots.to_png(plots.confusion_matrix(confusion, data.classes))
-    convolutions = [layer for layer in session.network.layers if isinstance(layer, Conv2d)]
-    for number, layer in enumerate(convolutions if everything else convolutions[:1]):
+    convolutions = [layer for layer in session.network.layers if has_kernels(layer)]
+    for number, layer in enumerate(convolutions if observer else convolutions[:1]):
         weights = session.backend.to_host(layer.parameters["weight"])
         name = f"filters_{layer.name}" if number else "filters"
         yield f"figures/{name}.png", plots.to_png(plots.filters(weights))
     mistakes = plots.mistakes(data.test_images, scores.labels, scores.predictions, scores.probabilities, data.classes)
     yield "figures/mistakes.png", plots.to_png(mistakes)
+    if observer:
+        yield from _teach(session, observer)
+
+
+def _teach(session: Session, observer: Observer) -> Iterator[tuple[str, bytes]]:
+    """Yield the figures of what was observed, and of what the network makes of the first test image."""
+    observed, data = observer.observed, session.dataset
+    kernels = {epoch: np.array(each) for epoch, each in observed.kernels.items()}
+    last = observer.kernels()
+    if last is not None:
+        kernels[observer.epoch] = last
+        yield "figures/filters_forming.png", plots.to_png(plots.forming(kernels))
+    yield "figures/gradient_norms.png", plots.to_png(plots.gradient_norms(observed.gradients))
+    first = session.backend.xp.zeros(1, np.intp)
+    x, _ = session.engine.tables["test"].batch(first, Workspace(session.backend))
+    outputs = [("image", np.array(session.backend.to_host(x))[0])]
+    for layer in session.network.layers:
+        x = layer.forward(x)
+        if not isinstance(layer, Flatten | Dropout):
+            outputs.append((layer.name, np.array(session.backend.to_host(x))[0]))
+    logits = outputs[-1][1]
+    softmax = np.exp(logits - logits.max())
+    yield "figures/feature_maps.png", plots.to_png(plots.feature_maps(outputs, softmax / softmax.sum(), data.classes))

@@ -37,6 +37,7 @@ ORDER = [
     {"build"},
     {"workbench"},
     {"session", "stored"},
+    {"observation"},
     {
         "progress",
         "figures",
@@ -50,7 +51,7 @@ ORDER = [
         "surroundings",
         "differences",
     },
-    {"continuation"},
+    {"observation", "continuation"},
     {"recording"},
     {"experiment"},
     {"reproduction"},

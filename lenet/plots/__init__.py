@@ -4,12 +4,16 @@ from lenet.plots.ranges import lr_range
 from lenet.plots.runs import confusion_matrix, curves, distortions, filters, mistakes
 from lenet.plots.style import to_png
 from lenet.plots.sweeps import heat_map, sweep, training_curves
+from lenet.plots.teaching import feature_maps, forming, gradient_norms
 
 __all__ = [
     "confusion_matrix",
     "curves",
     "distortions",
+    "feature_maps",
     "filters",
+    "forming",
+    "gradient_norms",
     "heat_map",
     "lr_range",
     "mistakes",

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 class Keeper:
     """Hands `last.npz` and `best.npz`, whichever are to be kept, to `publish(bytes, artifact name)`.
 
+    `meta` and what `observed` returns at the time stand in them beside the trainer's state.
+
     What a trainer that goes on from a checkpoint has in its history is taken to be written. The best state is that of
     the highest `val/accuracy`, the earliest on a tie. It is remembered at once, and written when a checkpoint is due,
     so that short epochs are not slowed by the disk. A checkpoint that cannot be written (`publish` raises `Failure`)
@@ -29,11 +31,13 @@ class Keeper:
         settings: TrainerSettings,
         meta: Mapping[str, Any],
         publish: Callable[[bytes, str], None],
+        observed: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self.trainer = trainer
         self.settings = settings
         self.meta = meta
         self.publish = publish
+        self.observed = observed
         self.best_accuracy, self.best_epoch = best_of(trainer.progress.history)
         self._best: tuple[Arrays, dict[str, Any]] | None = None
         self._saved_at = self._now()
@@ -95,7 +99,7 @@ class Keeper:
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays, state = capture(self.trainer)
         best = {"best_accuracy": self.best_accuracy, "best_epoch": self.best_epoch, "diverged": self.trainer.diverged}
-        return arrays, {**self.meta, **state, **best}
+        return arrays, {**self.meta, **self.observed(), **state, **best}
 
 
 def best_of(history: Sequence[Record]) -> tuple[float, int | None]:
