@@ -51,7 +51,7 @@ ORDER = [
         "surroundings",
         "differences",
     },
-    {"observation", "continuation"},
+    {"continuation"},
     {"recording"},
     {"experiment"},
     {"reproduction"},
