@@ -39,7 +39,9 @@ def rungs(results: Mapping[str, Result], title: str) -> Figure:
     axes.set_yticks(range(len(results)), list(results), fontsize=SMALL)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    limits = axes.get_xlim()
     _percent(axes.xaxis)
+    axes.set_xlim(limits)  # which ticks outside would widen
     axes.set_xlabel("test error, % (dots: seeds, rings: means)", fontsize=MEDIUM)
     return figure
 
