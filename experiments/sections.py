@@ -130,7 +130,7 @@ def sweeps(load: Load, drawn: Figures) -> Iterator[str]:
     yield "## Sweeps"
     for name, title, draw in (
         ("sweep_lr", "Learning rate by optimizer", rates),
-        ("sweep_optimizers", "Six optimizers", rates),
+        ("sweep_optimizers", "Adaptive optimizers", rates),
         ("sweep_schedule", "Schedules", schedules),
         ("sweep_batch_size", "Batch size, with the rate in proportion", batches),
         ("sweep_activation", "Activation and initial weights", activations),
