@@ -9,9 +9,12 @@ import pytest
 from experiments import export, report, results, sections
 from experiments.results import FOLDER, Result, Run
 from lenet import plots
+from lenet.build import build
 from lenet.choosing import open_finder
+from lenet.config import compose_config
 from lenet.errors import UserError
 from lenet.run import main
+from lenet.schedules import Clock
 from tests.conftest import SMALL
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -27,10 +30,15 @@ def test_every_experiment_takes_a_step(name, workplace, records):
 
 
 def test_the_best_rung_of_the_ladder_is_the_best_recipe():
-    from lenet.config import compose_config
-
     rung, best = (compose_config([f"experiment={name}"]) for name in ("ladder_09_decay", "best"))
     assert rung == best
+
+
+def test_the_published_network_s_rates_are_those_of_the_paper():
+    plan = build(compose_config(["experiment=lenet5_1998"]))
+    rates = [plan.optimizer.lr * plan.schedule(Clock(60_000 * epoch, 60_000, 20)) for epoch in range(20)]
+    assert rates == pytest.approx([5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8)
+    assert (plan.trainer.epochs, plan.trainer.sampler.batch, plan.data.validation) == (20, 1, "report")
 
 
 def test_the_page_is_what_the_results_say():

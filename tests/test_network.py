@@ -70,6 +70,13 @@ def test_the_published_network_has_60_000_parameters():
     assert net.trained == net.size == 60_000
 
 
+def test_the_published_c3_sees_what_table_i_says():
+    c3 = next(layer for layer in lenet5(overrides=["network=lenet5_1998"]).layers if layer.name == "c3")
+    neighbours = [[{(first + i) % 6 for i in range(count)} for first in range(6)] for count in (3, 4)]
+    apart = [{first, (first + 1) % 6, (first + 3) % 6, (first + 4) % 6} for first in range(3)]
+    assert list(map(set, c3.connections)) == [*neighbours[0], *neighbours[1], *apart, set(range(6))]
+
+
 def test_images_too_small_name_the_layer_and_both_shapes():
     with pytest.raises(ShapeError, match=r"`conv2`.*5×5.*\(6, 4, 4\)"):
         lenet5((1, 8, 8))

@@ -99,7 +99,6 @@ class Trainer:
         """
         while self.progress.epoch < self.epochs and not self.diverged:
             if self.progress.step == self.first_step(self.progress.epoch):
-                self._take_curvature()
                 self.epoch_start = self._copy()
             record = self._run_epoch(on_step, after_step)
             self.at_rest = False
@@ -127,6 +126,8 @@ class Trainer:
         for start in range((progress.step - first) * batch, len(order), batch):
             progress.seconds = time.perf_counter() - started
             on_step(progress)
+            if progress.step == first:
+                self._take_curvature()
             rate = self._rate(progress.step)
             loss, accuracy, gradient = self.engine.gradient("train", order[start : start + batch], progress.step)
             self.at_rest = False
@@ -151,8 +152,13 @@ class Trainer:
         return record | rates | {"samples_per_second": min(taken * batch, len(order)) / progress.seconds}
 
     def _take_curvature(self) -> None:
-        """Tell an optimizer that asks for it how curved the loss is, on images drawn anew for each epoch."""
+        """Tell an optimizer that asks for it how curved the loss is, on images drawn anew for each epoch.
+
+        It follows from the weights and the epoch, so what starts or resumes here finds the same. `epoch_start` is from
+        before: a curvature that is not finite is part of the epoch that it makes diverge.
+        """
         if self.optimizer.curvature_images:
+            self.at_rest = False
             draw = stream(self.seed, "curvature", self.progress.epoch)
             drawn = draw.integers(self.images, size=self.optimizer.curvature_images)
             self.optimizer.take_curvature(self.engine.curvature("train", self.backend.array(drawn)))

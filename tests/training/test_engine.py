@@ -65,6 +65,14 @@ def test_the_bits_do_not_depend_on_the_number_of_workers(batch):
     assert results == [results[0]] * 4
 
 
+def test_the_curvature_is_the_mean_of_that_of_each_image():
+    indices = np.random.default_rng(1).integers(1200, size=70)  # in three sub-batches
+    with engine(1) as e:
+        each = [e.curvature("train", indices[i : i + 1]) for i in range(70)]
+        np.testing.assert_allclose(e.curvature("train", indices), np.mean(each, axis=0), rtol=1e-12)
+    assert np.ptp(each, axis=0).max() > 0
+
+
 def test_scores_are_those_of_each_image_in_its_place():
     with engine(2) as e:
         indices = np.array([7, 3, 7, 1100])
