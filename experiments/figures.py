@@ -39,8 +39,7 @@ def rungs(results: Mapping[str, Result], title: str) -> Figure:
         errors = [error(run) for run in result.runs]
         axes.plot(errors, [place] * len(errors), "o", color=BLUE, ms=4, alpha=0.6)
         deviation = stdev(errors) if len(errors) > 1 else 0.0
-        ring = {"fmt": "o", "mfc": "none", "mec": ORANGE, "ms": 11, "mew": 1.5, "ecolor": ORANGE, "capsize": 3}
-        axes.errorbar([mean(errors)], [place], xerr=[deviation], **ring)
+        axes.errorbar([mean(errors)], [place], xerr=[deviation], fmt="o", mfc="none", color=ORANGE, ms=11, mew=1.5)
     axes.set_yticks(range(len(results)), list(results), fontsize=SMALL)
     axes.invert_yaxis()
     axes.set_xscale("log")
@@ -50,7 +49,7 @@ def rungs(results: Mapping[str, Result], title: str) -> Figure:
 
 
 def lines(series: Mapping[str, Mapping[float, Sequence[Run]]], label: str, title: str) -> Figure:
-    """The error against a number, a line through the means for each name, and a band from the least seed to the most."""
+    """The error against a number, a line through the means of each name, and a band over all its seeds."""
     figure = new_figure(4.4)
     axes = new_axes(figure, title)
     palette = colormaps["viridis"](np.linspace(0, 0.88, len(series)))

@@ -42,7 +42,8 @@ def _all(results: Path) -> str:
             facts = [f"`{result.command}`", str(len(result.runs)), f"{result.commit[:10]}{changed}", result.date]
         rows.append([f"`{path.stem}`", describe(path.stem), *facts])
     where = f"\n\nMeasured on: {'; '.join(sorted(measured))}." if measured else ""
-    return f"## All experiments\n\n{table(['experiment', 'what it is', 'measured by', 'runs', 'commit', 'date'], rows)}{where}"
+    headers = ["experiment", "what it is", "measured by", "runs", "commit", "date"]
+    return f"## All experiments\n\n{table(headers, rows)}{where}"
 
 
 def main() -> int:

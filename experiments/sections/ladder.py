@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import yaml
+from scipy.stats import ttest_ind_from_stats
 
 from experiments import figures
 from experiments.prose import HEADERS, Figures, Load, facts, images, listed, missing, table
@@ -10,6 +11,8 @@ from experiments.results import FOLDER, Result, describe, statistics
 
 BESIDE = "Beside the ladder: "
 """What the description of a change begins with on which no further one stands."""
+SURE = 0.05
+"""The probability of a difference by chance below which two rungs are told apart."""
 
 
 def names() -> list[str]:
@@ -37,7 +40,7 @@ def section(load: Load, drawn: Figures) -> Iterator[str]:
     for name, result in measured.items():
         below = measured.get(base(name))
         change = f"{_error(result) - _error(below):+.2f}".replace("-", "−") if below else ""
-        rows.append([_short(name), describe(name), *facts(result.runs), change])
+        rows.append([f"`{_short(name)}`", describe(name), *facts(result.runs), change])
     yield table(["rung", "what is changed", *HEADERS, "change"], rows)
     yield " ".join(_sentences(measured))
     drawn["ladder.png"] = figures.rungs(
@@ -47,7 +50,7 @@ def section(load: Load, drawn: Figures) -> Iterator[str]:
 
 
 def _sentences(measured: Mapping[str, Result]) -> Iterator[str]:
-    """Say which rungs carry the ladder, which are worse than what they stand on, and what stands out beside it."""
+    """Say how far the ladder goes, which rungs are worse than those above, and which changes may be chance."""
     changes = {
         name: _error(result) - _error(measured[base(name)])
         for name, result in measured.items()
@@ -63,21 +66,25 @@ def _sentences(measured: Mapping[str, Result]) -> Iterator[str]:
         )
     if worse := [f"`{_short(name)}`" for name in rungs if changes[name] > 0]:
         yield f"Worse than the rung above, by themselves: {listed(worse)}."
-    if beside := [name for name in changes if name not in rungs]:
-        better = [f"`{_short(name)}`" for name in beside if -changes[name] > _deviation(measured, name)]
-        yield (
-            f"Of the {len(beside)} changes beside it, {listed(better) if better else 'none'} lowered the error by more "
-            "than the seeds' standard deviation, its own or its base's."
-        )
+    unsure = [f"`{_short(name)}`" for name in changes if not _differ(measured[name], measured[base(name)])]
+    told = "Every change is told" if not unsure else f"{listed(unsure)} {'is' if len(unsure) == 1 else 'are'} not told"
+    yield f"{told} apart from chance by so few seeds (Welch's t-test, two-sided, at {SURE:g})."
+
+
+def _differ(one: Result, other: Result) -> bool:
+    """Say whether two results' errors differ by more than the seeds explain."""
+    first, second = (statistics(result.runs, lambda run: run.error) for result in (one, other))
+    (count, average, deviation), (other_count, other_average, other_deviation) = first, second
+    if min(count, other_count) < 2:
+        return False
+    if not deviation and not other_deviation:  # without a deviation there is no t
+        return average != other_average
+    samples = average, deviation, count, other_average, other_deviation, other_count
+    return bool(ttest_ind_from_stats(*samples, equal_var=False).pvalue < SURE)
 
 
 def _error(result: Result) -> float:
     return statistics(result.runs, lambda run: run.error)[1]
-
-
-def _deviation(measured: Mapping[str, Result], name: str) -> float:
-    """Return the larger of the standard deviations of a rung's errors and of those of its base."""
-    return max(statistics(measured[each].runs, lambda run: run.error)[2] for each in (name, base(name)))
 
 
 def _short(name: str) -> str:

@@ -13,7 +13,8 @@ PAPER = 0.95
 def section(load: Load, drawn: Figures) -> Iterator[str]:
     """Compare the paper's network with what the paper says of it."""
     (name,) = NAMES
-    yield f"## LeNet-5 as published\n\n{describe(name)} [What the paper leaves open, and what was chosen](notes/{name}.md)."
+    notes = f"[What the paper leaves open, and what was chosen](notes/{name}.md)."
+    yield f"## LeNet-5 as published\n\n{describe(name)} {notes}"
     yield missing(NAMES, load)
     if result := load(name):
         yield table(["experiment", *HEADERS], [[f"`{name}`", *facts(result.runs)]])
