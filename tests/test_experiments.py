@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -211,7 +212,7 @@ def test_measuring_exports_its_own_sweep_though_another_was_started_later(workpl
 
     monkeypatch.setattr(export, "DATA", "lenet.data.Npz")
     monkeypatch.setattr(measure, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(measure.subprocess, "run", run)
+    monkeypatch.setattr(measure, "subprocess", SimpleNamespace(run=run))
     assert measure.main(["best", *overrides, "seed=0,1"]) == 0
     (stored,) = (tmp_path / "results").iterdir()
     assert (stored.name, len(results.load("best", tmp_path / "results").runs)) == ("best.json", 2)
