@@ -94,7 +94,7 @@ def activations(result: Result, title: str) -> tuple[Figure, str]:
     stuck = sum(mean_error(runs) > LOST for runs in groups.values())
     says = (
         f"The least error has {best[0]} with {best[1]} ({mean_error(groups[best]):.2f} %); the largest have {hardest}. "
-        f"Of {len(groups)} pairs {stuck} have learnt nothing in these epochs."
+        f"{stuck} of the {len(groups)} pairs learnt nothing in these epochs."
     )
     return figures.cells(result), says
 
