@@ -96,6 +96,8 @@ def activations(result: Result, title: str) -> tuple[Figure, str]:
         f"The least error has {best[0]} with {best[1]} ({mean_error(groups[best]):.2f} %); the largest have {hardest}. "
         f"{stuck} of the {len(groups)} pairs learnt nothing in these epochs."
     )
+    if any(all(run.diverged for run in runs) for runs in groups.values()):
+        says += " All runs of an empty cell diverged."
     return figures.cells(result), says
 
 
