@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := lenet tests benchmarks experiments
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-extras test-all reliability bench experiment experiments-report lint types clean
+.PHONY: help sweep test test-long test-extras test-all reliability bench experiment experiments experiments-report lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,8 +49,11 @@ bench: .venv/installed ## measure speed and cost side by side with PyTorch and J
 	$(BIN)/python -m benchmarks.sweeps
 
 experiment: .venv/installed ## measure one again, NAME=…, on full MNIST, into experiments/results (seconds to an hour)
-	$(BIN)/python -m lenet.run experiment=$(NAME) -m
-	$(BIN)/python -m experiments.export last
+	@test -n '$(NAME)' || { echo 'make experiment NAME=…: a file of experiments/ without .yaml' >&2; exit 2; }
+	$(BIN)/python -m experiments.measure $(NAME)
+
+experiments: .venv/installed ## measure all again (hours)
+	$(BIN)/python -m experiments.measure
 
 experiments-report: .venv/installed ## make experiments/README.md and its figures of experiments/results
 	$(BIN)/python -m experiments.report

@@ -10,19 +10,21 @@ from typing import Any
 
 import yaml
 
-from experiments.results import RESULTS, Result, Run, dumps, to_dict
+from experiments.results import RESULTS, Result, Run, dumps, load, to_dict
 from lenet.choosing import open_finder, split
 from lenet.command import DONE, run_command, write_out
 from lenet.errors import UserError
 from lenet.files import write_atomically
 from lenet.tracking.finding import Finder, is_sweep
-from lenet.tracking.record import RunRecord
+from lenet.tracking.record import KIND, RunRecord
 from lenet.tracking.tags import REPLACED, SWEPT
 
 DATA = "lenet.data.Mnist"
 """The data set that results are of."""
 IMAGES = 60_000
 """Its training images."""
+ELSEWHERE = ("tracking.", "sweep.", "hydra.")
+"""Beginnings of overrides that say where and how runs were made, not what they are."""
 LEFT_OUT = ("samples_per_second", "lr")
 """Metrics whose history is not kept."""
 
@@ -46,7 +48,8 @@ def _main(arguments: Sequence[str]) -> int:
 def export(finder: Finder, record: RunRecord, folder: Path) -> Path:
     """Write what a run, or a sweep's runs, measured to a file of its experiment's name, and return that.
 
-    Raises `UserError`, with an earlier file left as it is, where it was no `experiment=…`, or is not finished.
+    Raises `UserError`, with an earlier file left as it is, where it was no `experiment=…`, is not finished, or has
+    fewer runs than that, uncommitted code or settings of its own where that has none.
     """
     records = [record]
     if is_sweep(record):
@@ -57,13 +60,9 @@ def export(finder: Finder, record: RunRecord, folder: Path) -> Path:
         raise UserError(f"`{record.name}` ({record.id}): not finished: {found}. Accepted: a whole, FINISHED sweep.")
     found = records[0].params["data._target_"]
     if found != DATA:
-        raise UserError(
-            f"`{record.name}` ({record.id}) is on {records[0].params['data._target_']}; accepted: data=mnist."
-        )
-    overrides = _artifact(finder, records[0], "config/overrides.yaml")
-    swept = json.loads(records[0].tags.get(SWEPT, "{}"))
-    chosen = [word for word in overrides if word.partition("=")[0] not in swept]
-    name = next((word.partition("=")[2] for word in chosen if word.startswith("experiment=")), None)
+        raise UserError(f"`{record.name}` ({record.id}) is on {found}; accepted: data=mnist.")
+    chosen = _chosen(finder, records[0])
+    name = _experiment(chosen)
     if name is None:
         raise UserError(f"`{record.name}` ({record.id}) was given no experiment=…, which would name the result.")
     facts = _artifact(finder, records[0], "environment.json")
@@ -79,10 +78,53 @@ def export(finder: Finder, record: RunRecord, folder: Path) -> Path:
         data=f"{records[0].params['data._target_'].rpartition('.')[2]} {records[0].tags['lenet.data'][:12]}",
         runs=tuple(sorted((_run(finder, each) for each in records), key=lambda run: list(run.swept.values()))),
     )
+    _check_no_worse(result, load(name, folder))
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.json"
     write_atomically(path, dumps(result).encode())
     return path
+
+
+def latest(finder: Finder, name: str, since: float) -> RunRecord:
+    """Return the sweep of an experiment that was started last, at `since` (in seconds since the epoch) or later.
+
+    Raises `UserError` where there is none.
+    """
+    for record in finder.search(f"tags.`{KIND}` = 'sweep'"):
+        if record.start < since:
+            break
+        children = finder.children(record)
+        if children and _experiment(_chosen(finder, children[0])) == name:
+            return record
+    raise UserError(f"there is no sweep of {name} that was started in this time.")
+
+
+def _chosen(finder: Finder, record: RunRecord) -> list[str]:
+    """Return what a run was given on its command line, without what its sweep gave it."""
+    swept = json.loads(record.tags.get(SWEPT, "{}"))
+    words: list[str] = _artifact(finder, record, "config/overrides.yaml")
+    return [word for word in words if word.partition("=")[0] not in swept and not word.startswith(ELSEWHERE)]
+
+
+def _experiment(chosen: Sequence[str]) -> str | None:
+    return next((word.partition("=")[2] for word in chosen if word.startswith("experiment=")), None)
+
+
+def _check_no_worse(new: Result, old: Result | None) -> None:
+    """Raise `UserError` where a result is worth less than the one it would replace."""
+    if old is None:
+        return
+    reasons = [
+        f"{len(new.runs)} runs instead of {len(old.runs)}" if len(new.runs) < len(old.runs) else "",
+        "code that is not committed" if new.dirty and not old.dirty else "",
+        f"settings of its own: {new.command}" if old.is_plain and not new.is_plain else "",
+    ]
+    if any(reasons):
+        found = "; ".join(reason for reason in reasons if reason)
+        raise UserError(
+            f"{new.name} is kept as it was measured on {old.date}: the new result has {found}. "
+            f"Accepted: the file's own runs, from committed code; or remove results/{new.name}.json first."
+        )
 
 
 def _run(finder: Finder, record: RunRecord) -> Run:

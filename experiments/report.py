@@ -6,8 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from experiments.prose import table
 from experiments.results import FOLDER, RESULTS, describe, load
-from experiments.sections import SECTIONS, table
+from experiments.sections import SECTIONS
 from lenet import plots
 from lenet.files import write_atomically
 
@@ -34,14 +35,15 @@ def _all(results: Path) -> str:
     rows, measured = [], set()
     for path in sorted(FOLDER.glob("*.yaml")):
         result = load(path.stem, results)
-        facts = ["", "", ""]
+        facts = ["", "", "", ""]
         if result:
             changed = " with changes" if result.dirty else ""
             measured.add(f"{result.machine}; data {result.data}")
-            facts = [str(len(result.runs)), f"{result.commit[:10]}{changed}", result.date]
+            facts = [f"`{result.command}`", str(len(result.runs)), f"{result.commit[:10]}{changed}", result.date]
         rows.append([f"`{path.stem}`", describe(path.stem), *facts])
     where = f"\n\nMeasured on: {'; '.join(sorted(measured))}." if measured else ""
-    return f"## All experiments\n\n{table(['experiment', 'what it is', 'runs', 'commit', 'date'], rows)}{where}"
+    headers = ["experiment", "what it is", "measured by", "runs", "commit", "date"]
+    return f"## All experiments\n\n{table(headers, rows)}{where}"
 
 
 def main() -> int:

@@ -26,6 +26,11 @@ class Run:
     diverged: bool
 
     @property
+    def seed(self) -> str:
+        """What the run's random numbers followed from."""
+        return self.swept["seed"]
+
+    @property
     def error(self) -> float:
         """The share of the test images that is wrong, in percent."""
         return 100 * (1 - self.metrics["test/accuracy"])
@@ -43,6 +48,11 @@ class Result:
     machine: str
     data: str
     runs: tuple[Run, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the runs were all of the experiment's own, with nothing changed on the command line."""
+        return self.command == f"python -m lenet.run experiment={self.name} -m"
 
     def groups(self) -> "dict[tuple[str, ...], list[Run]]":
         """Return the runs by the values of what was swept besides the seed, in the order of the runs."""

@@ -15,7 +15,7 @@ WRONG = [
     (["optimizr=sgd"], r"`optimizr`.*Did you mean `optimizer`\?"),
     (
         ["optimizer=momentun"],
-        r"`optimizer=momentun`.*Did you mean `momentum`\? Accepted: adam, adamw, momentum, nesterov, rmsprop, sgd",
+        r"`optimizer=momentun`.*Did you mean `momentum`\? Accepted: adam, adamw, diagonal_lm, momentum, .*, sgd",
     ),
     (["optimizer.lr=abc"], r"`optimizer\.lr` is 'abc'.*number"),
     (["optimizer.lr=0"], r"`optimizer\.lr` is 0.*greater than 0"),

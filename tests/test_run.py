@@ -267,7 +267,7 @@ def test_help_is_short_and_imports_nothing_heavy():
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "python -m lenet.run optimizer.lr=0.005,0.01 -m" in output
-    assert "optimizer: adam, adamw, momentum, nesterov, rmsprop, sgd" in output
+    assert "optimizer: adam, adamw, diagonal_lm, momentum, nesterov, rmsprop, sgd" in output
     assert "heavy: []" in output
     assert len(output.splitlines()) < 30
     assert max(map(len, output.splitlines())) <= 100

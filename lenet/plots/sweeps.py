@@ -128,7 +128,7 @@ def heat_map(rows: Sequence[Mapping[str, Any]], across: str, down: str, metric: 
                 axes.text(column, line, text, color=colour, fontsize=SMALL, ha="center", va="center")
     for axis, ticks in ((axes.xaxis, columns), (axes.yaxis, lines)):
         every = math.ceil(len(ticks) / 20)
-        names = [short(tick, 12) if isinstance(tick, str) else f"{tick:g}" for tick in ticks]
+        names = [short(tick, 16) if isinstance(tick, str) else f"{tick:g}" for tick in ticks]
         crowded = axis is axes.xaxis and sum(map(len, names[::every])) > 60
         axis.set_ticks(range(0, len(ticks), every), names[::every], rotation=90 if crowded else 0)
     axes.grid(visible=False)
