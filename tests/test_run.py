@@ -126,6 +126,17 @@ def test_divergence_ends_early_as_a_result(rate, workplace, records):
     assert "figures/curves.png" in files(run)
 
 
+def test_what_an_augmentation_does_is_shown(records):
+    assert main([*SMALL, "augmentation=elastic"]) == 0
+    assert main([*SMALL, "augmentation=elastic", "trainer.figures=none"]) == 0
+    assert main([*SMALL, "augmentation=none"]) == 0
+    plain, bare, distorted = records()
+    assert files(distorted) == {*ARTIFACTS, "figures/augmentation.png"}
+    assert not any("figures" in name for name in files(bare))
+    assert files(plain) == ARTIFACTS
+    assert not np.array_equal(weights(distorted)["param/conv1/weight"], weights(plain)["param/conv1/weight"])
+
+
 def test_early_stopping_waits_for_its_patience_and_keeps_the_best(workplace, records):
     assert main([*SMALL, "trainer.epochs=40", "trainer.early_stopping=2", "trainer.figures=none"]) == 0
     (run,) = records()

@@ -266,3 +266,8 @@ def test_an_allowed_module_that_cannot_be_imported_is_named():
 def test_a_run_from_before_losses_were_parts_had_the_cross_entropy():
     older = {key: node for key, node in stored().items() if key != "loss"}
     assert vars(build(older, allowed=()).loss) == {"smoothing": 0.0}
+
+
+def test_a_run_from_before_augmentation_saw_its_images_as_they_are():
+    older = {key: node for key, node in stored().items() if key != "augmentation"}
+    assert not build(older, allowed=()).augmentation.distorts

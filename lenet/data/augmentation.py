@@ -112,11 +112,11 @@ class Distortion:
         column += 1
         xp.minimum(xp.maximum(row, 0, out=row), self.height + 1, out=row)
         xp.minimum(xp.maximum(column, 0, out=column), self.width + 1, out=column)
-        b.corner[...] = row  # cut to integers
-        row -= b.corner
+        for place, whole in ((row, b.corner), (column, b.whole)):
+            floor = xp.floor(place, out=b.read[0])  # a float minus an integer would go by way of float64
+            whole[...] = floor
+            place -= floor
         b.corner *= self.width + 3
-        b.whole[...] = column
-        column -= b.whole
         b.corner += b.whole
         b.corner += b.first
         images = out.reshape(self.height, self.channels, self.width, -1)

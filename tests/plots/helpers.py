@@ -103,6 +103,8 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     "garments mistaken": lambda: plots.mistakes(**wrong_images(40), classes=GARMENTS),
     "colour mistakes": lambda: plots.mistakes(**wrong_images(3, channels=3), classes=DIGITS),
     "no mistakes": lambda: plots.mistakes(**wrong_images(0), classes=DIGITS),
+    "distortions": lambda: plots.distortions(wrong_images(8)["images"], np.full((6, 8, 1, 28, 28), 99.5)),
+    "colour distortions": lambda: plots.distortions(wrong_images(2, 3)["images"], np.full((3, 2, 3, 28, 28), 99.5)),
     "sweep": lambda: plots.sweep(LEARNING_RATES, "lr", "val/accuracy"),
     "sweep with losses": lambda: plots.sweep(
         [*LEARNING_RATES, {"lr": 1, "diverged": True}, {"lr": 0.01}], "lr", "val/accuracy"

@@ -111,3 +111,15 @@ def test_mistakes_beyond_25_are_counted_in_the_title() -> None:
 
 def test_no_mistakes_are_said_to_be_none() -> None:
     assert words(EXAMPLES["no mistakes"]()) == ["No mistakes"]
+
+
+def test_distortions_lie_below_the_image_that_they_are_of() -> None:
+    images = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1)
+    distorted = np.array([[10.6, -2.0, 300.0], [20.0, 30.0, 40.0]]).reshape(2, 3, 1, 1, 1)
+    tiles = plots.distortions(images, distorted).axes[0].images
+    assert [tile.get_array().item() for tile in tiles] == [0, 1, 2, 10, 0, 255, 20, 30, 40]  # type: ignore[union-attr]
+    places = [(tile.get_extent()[0], tile.get_extent()[3]) for tile in tiles]
+    columns, rows = ([place[axis] for place in places] for axis in (0, 1))
+    assert columns[:3] * 3 == columns
+    assert sorted(set(columns)) == columns[:3]
+    assert rows == [row for row in sorted(set(rows)) for _ in range(3)]
