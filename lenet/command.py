@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
@@ -58,14 +59,20 @@ def write_out(text: str) -> None:
 
 
 @contextmanager
-def masked_output() -> Iterator[None]:
-    """Hold back what others print within, and write it out with passwords masked."""
+def masked_output(width: int | None = None) -> Iterator[None]:
+    """Hold back what others print within, and write it out with passwords masked, in lines of at most `width`."""
     text = io.StringIO()
     try:
         with redirect_stdout(text):
             yield
     finally:
-        write_out(text.getvalue())
+        lines = text.getvalue().splitlines(keepends=True)
+        write_out("".join(_wrapped(line, width) if width and len(line) > width + 1 else line for line in lines))
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Break a line between words, and indent what follows."""
+    return textwrap.fill(line.rstrip("\n"), width, subsequent_indent="  ", break_long_words=False) + "\n"
 
 
 class _Console(logging.Handler):

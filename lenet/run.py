@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from lenet.command import DONE, FAILED, masked_output, run_command
 from lenet.errors import UserError
 
+HELP_WIDTH = 100
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for and return the exit code."""
@@ -19,7 +21,8 @@ def _main(arguments: Sequence[str]) -> int:
 
     command = read(arguments)
     if not command.is_run:
-        with masked_output():
+        helps = {"-h", "--help"} & set(command.options)
+        with masked_output(HELP_WIDTH if helps else None):
             launch(command, lambda config: None)
         return DONE
     from lenet.build import build
