@@ -67,7 +67,7 @@ def lines(series: Mapping[str, Mapping[float, Sequence[Run]]], label: str, title
 
 
 def sizes(result: Result, speed: Mapping[float, float], title: str) -> Figure:
-    """The error against the batch size (left axis) and images per second (right)."""
+    """The error against the batch size (left axis; runs that diverged are left out) and images per second (right)."""
     points = {float(setting[0]): runs for setting, runs in result.groups().items()}
     figure = new_figure(4.4)
     left = new_axes(figure, title)
@@ -75,13 +75,15 @@ def sizes(result: Result, speed: Mapping[float, float], title: str) -> Figure:
     values = sorted(points)
     left.plot(values, [statistics(points[value], error)[1] for value in values], "o-", color=BLUE)
     for value in values:
-        left.plot([value] * len(points[value]), [error(run) for run in points[value]], "o", color=BLUE, ms=3, alpha=0.5)
+        errors = [error(run) for run in points[value] if not run.diverged]
+        left.plot([value] * len(errors), errors, "o", color=BLUE, ms=3, alpha=0.5)
     right.plot(values, [speed[value] / 1000 for value in values], "s--", color=ORANGE, ms=4)
     left.set_xscale("log", base=2)
     left.set_xticks(values, [f"{value:g}" for value in values])
     left.set_xlabel("batch size", fontsize=MEDIUM)
     left.set_ylabel("test error, %", color=BLUE, fontsize=MEDIUM)
     right.set_ylabel("thousand images a second", color=ORANGE, fontsize=MEDIUM)
+    left.set_ylim(bottom=0)
     right.set_ylim(bottom=0)
     right.spines[:].set_visible(False)
     return figure

@@ -31,6 +31,11 @@ class Run:
         return self.swept["seed"]
 
     @property
+    def epochs(self) -> int:
+        """How many epochs it was trained for."""
+        return len(self.history["val/loss"])
+
+    @property
     def error(self) -> float:
         """The share of the test images that is wrong, in percent."""
         return 100 * (1 - self.metrics["test/accuracy"])

@@ -7,10 +7,12 @@ from matplotlib.figure import Figure
 
 from experiments import figures
 from experiments.prose import Figures, Load, images, missing
-from experiments.results import Result, Run, describe
+from experiments.results import Result, Run, describe, statistics
 
 LOST = 80.0
 """Test error in percent above which a run has learnt nothing (guessing: 90)."""
+IMAGES = 54_000
+"""Those that an epoch of the sweeps trains on."""
 
 
 def section(load: Load, drawn: Figures) -> Iterator[str]:
@@ -65,16 +67,17 @@ def schedules(result: Result, title: str) -> tuple[Figure, str]:
 def batches(result: Result, title: str) -> tuple[Figure, str]:
     """Draw error and speed against the batch size, and say where each is best."""
     groups = {float(setting[0]): runs for setting, runs in result.groups().items()}
-    trained = 54_000 * len(result.runs[0].history["val/loss"])
-    speed = {size: trained / mean(run.seconds for run in runs) for size, runs in groups.items()}
+    speed = {size: mean(IMAGES * run.epochs / run.seconds for run in runs) for size, runs in groups.items()}
     best, fastest, largest = (
         min(groups, key=lambda size: mean_error(groups[size])),
         max(speed, key=lambda size: speed[size]),
         max(groups),
     )
+    count, error, _ = statistics(groups[largest], figures.error)
+    lost = f", where {len(groups[largest]) - count} of {len(groups[largest])} runs diverged"
     says = (
         f"The least error is {mean_error(groups[best]):.2f} %, at {best:g} images a step, and "
-        f"{mean_error(groups[largest]):.2f} % at {largest:g}. Most images a second, "
+        f"{error:.2f} % at {largest:g}{lost * (count < len(groups[largest]))}. Most images a second, "
         f"{speed[fastest] / speed[min(groups)]:.1f} times as many as at {min(groups):g}, are trained on at {fastest:g}."
     )
     return figures.sizes(result, speed, title), says
