@@ -68,7 +68,7 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     """Return what is wrong with overrides that Hydra cannot compose: what was perhaps meant, or Hydra's own words."""
     parsed = parse(overrides, loader)
     words = plain_words(error)
-    if not any(override.key_or_group in words for override in parsed):
+    if not any(str(override.input_line) in words for override in parsed):
         words += f" (asked for: {' '.join(overrides) or 'nothing but the defaults'})"
     return diagnose(parsed, loader) or words
 
@@ -77,6 +77,8 @@ def plain_words(error: Exception) -> str:
     """Return what an exception of Hydra or of Python itself says, in one line, and of what if it knows."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    if isinstance(error, AssertionError):
+        return "a defaults list has an entry that Hydra cannot read; accepted: `group: option`, both of them named"
     key = getattr(error, "full_key", None)
     words = " ".join(str(error).split()) or type(error).__name__
     return f"`{key}`: {words}" if key else words
@@ -115,7 +117,8 @@ def _sets_value(override: Override, loader: ConfigLoader) -> bool:
         and not override.is_sweep_override()
         and not isinstance(override.value(), dict | list)
         and not override.key_or_group.startswith("hydra.")
-        and not loader.get_group_options(override.key_or_group)
+        # The question is dear: to answer it, Hydra copies every configuration that it has registered.
+        and ("." in override.key_or_group or not loader.get_group_options(override.key_or_group))
     )
 
 

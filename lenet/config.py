@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +25,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import env_override
 from hydra.plugins.plugin import Plugin
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from lenet import search
 from lenet.aliases import check_aliases
@@ -197,8 +198,14 @@ def _register() -> None:
     # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
     defaults = [{key: OURS.get(key, option) for key, option in entry.items()} for entry in HydraConf().defaults]
     ConfigStore.instance().store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
-    for path in sorted(folder("experiments").glob("*.yaml")):
-        ConfigStore.instance().store(name=path.stem, node=OmegaConf.load(path), group="experiment", package="_global_")
+    for name, node in _experiments().items():
+        ConfigStore.instance().store(name=name, node=node, group="experiment", package="_global_")
+
+
+@cache
+def _experiments() -> dict[str, DictConfig | ListConfig]:
+    """Return every file of `experiments/` by its name, read once: YAML in Python is slow."""
+    return {path.stem: OmegaConf.load(path) for path in sorted(folder("experiments").glob("*.yaml"))}
 
 
 def _times(*factors: Any) -> float:

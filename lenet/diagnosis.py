@@ -15,7 +15,10 @@ from lenet.errors import did_you_mean
 from lenet.flatten import flatten
 
 CONFIG_NAME = "config"
-COMPOSING_ERRORS = (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError, RecursionError)
+COMPOSING_ERRORS = (
+    *(HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError, RecursionError),
+    AssertionError,  # by which Hydra tells of an entry of a defaults list without a group or an option
+)
 """What composing raises over a wrong override, or over a user's own YAML."""
 
 

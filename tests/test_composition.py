@@ -60,6 +60,20 @@ def test_a_file_whose_aliases_stand_for_more_than_memory_holds_is_refused(levels
         config.read(["--config-dir", str(tmp_path), "experiment=mine"])
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("'': sgd", r"a defaults list has an entry that Hydra cannot read.*asked for: experiment=mine"),
+        ("${seed}", r"experiment/\$\{seed\}.*asked for: experiment=mine"),
+    ],
+)
+def test_a_wrong_entry_of_a_defaults_list_is_told_with_what_was_asked_for(entry, message, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/mine.yaml").write_text(f"# @package _global_\ndefaults:\n- {entry}\n")
+    with pytest.raises(UserError, match=message):
+        config.read(["--config-dir", str(tmp_path), "experiment=mine"])
+
+
 def test_aliases_that_stand_for_little_are_welcome(tmp_path):
     (tmp_path / "experiment").mkdir()
     text = "# @package _global_\nseed: &same 7\ntrainer: {epochs: *same}\n"

@@ -9,6 +9,9 @@ from pathlib import Path
 from lenet.run import main
 from tests.conftest import SMALL
 
+EPOCHS = 25
+"""Enough that a run is recorded for a good part of a process's time: a kill should often hit a run."""
+
 
 def seeds(worker: int, runs: int) -> range:
     return range(worker * 1000, worker * 1000 + runs)
@@ -24,7 +27,7 @@ def work(worker: int, runs: int) -> None:
     done = noted(worker)
     for seed in seeds(worker, runs):
         if seed not in done:
-            code = main([*SMALL, f"seed={seed}", "trainer.figures=none", "trainer.epochs=2"])
+            code = main([*SMALL, f"seed={seed}", "trainer.figures=none", f"trainer.epochs={EPOCHS}"])
             if code:
                 sys.exit(code)
             with open(f"done-{worker}.txt", "a") as file:

@@ -14,8 +14,14 @@ from tests.reliability.fuzzing.stored import check_plan, mutate_text, mutate_tre
 
 Words = tuple[str, ...]
 
-GROUPS = ("network", "optimizer", "schedule", "data", "trainer", "backend", "tracking", "experiment", "hydra/launcher")
-OPTIONS = ("lenet5", "sgd", "nesterov", "cosine", "plateau", "npz", "idx", "mnist", "numpy", "cupy", "mlflow", "null")
+GROUPS = (
+    *("network", "loss", "optimizer", "schedule", "data", "augmentation", "trainer", "backend", "tracking"),
+    *("experiment", "hydra/launcher"),
+)
+OPTIONS = (
+    *("lenet5", "lenet5_1998", "cross_entropy", "map", "sgd", "nesterov", "adamw", "cosine", "plateau", "threshold"),
+    *("npz", "idx", "mnist", "none", "elastic", "numpy", "cupy", "mlflow", "null"),
+)
 ODD_KEYS = (
     *("", "lr", "optimizer.lrr", "a.b.c", "a" * 300, "a" + ".a" * 500, "optimizer@x", "optimizer@x:y", "hydra", "x/y"),
     *("network.layers.0", "network.layers.99.x", "network.layers.-1", "seed.x", "optimizer..lr", "é", "a b", "\x1b[2J"),

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import yaml
@@ -12,8 +12,11 @@ import yaml
 from lenet.build import Plan, build
 from lenet.config import compose_config
 from lenet.data import DataSource
+from lenet.data.augmentation import Augmentation
+from lenet.data.scaling import ScalingKind
 from lenet.errors import UserError
 from lenet.layers import Layer
+from lenet.losses import Loss
 from lenet.optimizers import Optimizer
 from lenet.schedules import Clock, Schedule
 from lenet.stored_yaml import read_yaml
@@ -25,6 +28,8 @@ SEEDS = (
     ("optimizer=nesterov", "optimizer.clip_norm=1", "schedule=cosine", "seed=3", "network.pooling=max"),
     ("optimizer=sgd", "schedule=plateau", "data=image_folder", "data.root=x", "data.validation=report"),
     ("schedule=multistep", "data=npz", "data.images=x.npz", "trainer.early_stopping=3", "trainer.checkpoint_every=2"),
+    ("optimizer=adamw", "schedule=threshold", "loss.smoothing=0.1", "augmentation=affine", "data.scaling=unit"),
+    ("network=lenet5_1998", "loss=map", "optimizer=diagonal_lm", "schedule=piecewise", "augmentation=elastic"),
 )
 TARGETS = (
     *("lenet.optimizers.SGD", "lenet.schedules.Step", "lenet.layers.ReLU", "lenet.layers.pooling", "lenet.data.Idx"),
@@ -183,7 +188,13 @@ def same(one: Any, other: Any) -> bool:
 
 def check_plan(plan: Plan) -> None:
     """Raise AssertionError unless every part of a plan is of its kind, with values that a run can be made with."""
-    kinds = {"optimizer": Optimizer, "schedule": Schedule, "data": DataSource}
+    kinds = {
+        "optimizer": Optimizer,
+        "schedule": Schedule,
+        "data": DataSource,
+        "loss": Loss,
+        "augmentation": Augmentation,
+    }
     assert all(isinstance(getattr(plan, name), kind) for name, kind in kinds.items())
     layers = plan.network.layers(classes=3)
     assert layers
@@ -203,7 +214,7 @@ def check_plan(plan: Plan) -> None:
     assert backend.dtype in (np.dtype(np.float32), np.dtype(np.float64))
     assert backend.threads is None or backend.threads >= 1
     assert plan.data.validation == "report" or 0 < plan.data.validation < 1
-    assert plan.data.scaling in ("standard", "unit", "report")
+    assert plan.data.scaling in get_args(ScalingKind)
     assert plan.tracking.experiment
     assert "://" in plan.tracking.uri
     record = {"val/loss": 1.0, "val/accuracy": 0.5, "train/loss": 1.0, "train/accuracy": 0.5}
