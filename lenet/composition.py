@@ -52,16 +52,13 @@ def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Overrid
     return parsed
 
 
-def compose_one(overrides: Sequence[str], loader: ConfigLoader, resolve: bool = True) -> dict[str, Any]:
-    """Return the configuration that overrides compose to, resolved, or where that is not asked for: nothing.
-
-    Raises `UserError` that names what is wrong with them.
-    """
+def compose_one(overrides: Sequence[str], loader: ConfigLoader) -> dict[str, Any]:
+    """Return the configuration that overrides compose to, resolved; raise `UserError` that names what is wrong."""
     try:
         config = compose(CONFIG_NAME, list(overrides))
     except COMPOSING_ERRORS as error:
         raise UserError(explain(error, overrides, loader)) from error
-    return to_dict(config) if resolve else {}
+    return to_dict(config)
 
 
 def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) -> str:

@@ -25,11 +25,11 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import env_override
 from hydra.plugins.plugin import Plugin
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from lenet import search
 from lenet.aliases import check_aliases
-from lenet.composition import compose_all, compose_one, explain, parse, plain_words
+from lenet.composition import compose_all, compose_one, explain, parse, plain_words, to_dict
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
 from lenet.errors import UserError, did_you_mean
 from lenet.sweeper import ends, grid
@@ -94,7 +94,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
     with _loader(given.config_dir) as loader:
         parsed = parse(overrides, loader)
-        own = _hydra_node(overrides, loader)
+        whole, own = _compose_whole(overrides, loader)
         is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
         params = _params(own) if is_sweep else {}
         declared = parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
@@ -105,7 +105,10 @@ def read(arguments: Sequence[str]) -> CommandLine:
         is_search = is_sweep and own.sweeper.get("_target_") not in (None, *search.GRIDS)
         split = ends if is_search else grid
         jobs = split([*declared, *parsed]) if is_sweep else [list(overrides)]
-        composed = [compose_one(overrides, loader, resolve=False)] if given.cfg else compose_all(jobs, loader)
+        if given.cfg:
+            composed: list[dict[str, Any]] = [{}]  # Hydra itself shows it
+        else:
+            composed = compose_all(jobs, loader) if is_sweep else [to_dict(whole)]
         folder_of_sweep = str(own.sweep.dir) if is_sweep else "."
         nodes: dict[str, Any] = {part: OmegaConf.to_container(own[part]) for part in ("launcher", "sweeper")}
     return CommandLine(
@@ -224,8 +227,11 @@ def _prefer_own_launchers() -> None:
         registered.pop(path.name, None)
 
 
-def _hydra_node(overrides: Sequence[str], loader: ConfigLoader) -> DictConfig:
-    """Return what the configuration says of Hydra itself: how to sweep, and with what."""
+def _compose_whole(overrides: Sequence[str], loader: ConfigLoader) -> tuple[DictConfig, DictConfig]:
+    """Return the configuration, and what it says of Hydra itself: how to sweep, and with what.
+
+    A key that is swept over is in it as it was given; of a single run, it is that run's.
+    """
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     try:
@@ -245,7 +251,9 @@ def _hydra_node(overrides: Sequence[str], loader: ConfigLoader) -> DictConfig:
     for part in ("launcher", "sweeper"):
         if not isinstance(node[part], DictConfig):
             raise UserError(f"`hydra.{part}` is {node[part]!r}; it is chosen with hydra/{part}={OURS[part]}.")
-    return node
+    with open_dict(config):
+        del config["hydra"]
+    return config, node
 
 
 def _params(own: DictConfig) -> dict[str, Any]:

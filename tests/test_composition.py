@@ -19,6 +19,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.slow
 def test_every_combination_comes_to_what_hydra_composes_alone():
     jobs = list(itertools.product(*CHOICES))
     with config._loader(None) as loader:

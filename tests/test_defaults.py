@@ -2,9 +2,12 @@
 
 from statistics import mean
 
+import pytest
+
 from lenet.run import main
 
 
+@pytest.mark.slow
 def test_the_defaults_reach_96_percent_on_the_embedded_digits(workplace, records):
     for seed in (0, 1, 2):
         assert main([f"seed={seed}", "trainer.figures=none"]) == 0

@@ -242,6 +242,7 @@ def test_an_interrupted_run_is_killed_with_its_last_checkpoint(number, workplace
     assert "interrupted" in (artifacts(run) / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_on_a_folder_without_a_store_both_succeed(tmp_path):
     save_digits(tmp_path / "digits.npz")
     command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.figures=none"]
@@ -284,6 +285,7 @@ def test_help_is_short_and_imports_nothing_heavy():
     assert max(map(len, output.splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_leaves_a_true_status_too(workplace, records):
     save_digits(workplace / "digits.npz", 3000)
     command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.epochs=100000"]

@@ -25,7 +25,7 @@ def await_end(pids):
 
 
 @pytest.mark.parametrize("launcher", ["parallel", pytest.param("basic", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_sweep_closes_its_parent_and_the_jobs_under_way(number, launcher, workplace, records):
     seeds = "seed=0,1,2" if launcher == "parallel" else "seed=0,1"
     process = sweeping(workplace, records, seeds, f"hydra/launcher={launcher}", at_work=2 - (launcher == "basic"))
@@ -80,6 +80,7 @@ def test_a_worker_that_is_asked_to_stop_closes_its_job_with_the_reason_and_is_re
     assert "no reason" not in output
 
 
+@pytest.mark.slow
 def test_jobs_end_with_their_sweep_and_the_next_command_tells_the_truth(workplace, records):
     process = sweeping(workplace, records, "seed=0,1")
     os.kill(process.pid, signal.SIGKILL)

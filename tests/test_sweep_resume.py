@@ -50,6 +50,7 @@ def test_more_values_may_be_given_and_only_they_run(launcher, workplace, records
     assert len(list(csv.DictReader((artifacts(parent) / "sweep/results.csv").open()))) == 4
 
 
+@pytest.mark.slow
 def test_other_data_another_configuration_and_other_code_do_not_count(workplace, records, monkeypatch):
     assert main([*QUICK, "seed=0,1", "-m"]) == 0
     save_digits(workplace / "digits.npz", 150)
@@ -66,6 +67,7 @@ def test_other_data_another_configuration_and_other_code_do_not_count(workplace,
     assert len(rows) == 2
 
 
+@pytest.mark.slow
 def test_any_finished_run_of_a_job_counts_and_comparing_shows_no_replaced_one(workplace, records, capsys):
     from lenet.compare import main as compare
 
@@ -98,6 +100,7 @@ def test_a_sweep_that_was_killed_goes_on(workplace, records):
     ]
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_still_running_is_left_alone(workplace, records, capsys):
     process = sweeping(workplace, records, "seed=0,1")
     assert main([*QUICK, "seed=0,1", "-m", "sweep.resume=last"]) == 2

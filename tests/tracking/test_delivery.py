@@ -70,6 +70,7 @@ class TestWithinARun:
         run.close("FINISHED")
         assert [point.step for point in client.get_metric_history(run.id, "m")] == [1]
 
+    @pytest.mark.slow
     def test_points_are_delivered_in_few_large_batches(
         self, run: Run, line: Line, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -37,6 +37,7 @@ assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
 
 
 class TestOpening:
+    @pytest.mark.slow
     def test_several_processes_that_start_on_an_empty_folder_at_once_all_succeed(self, folder: Path) -> None:
         home = str(Path(__file__).parents[2])
         done = subprocess.run(
