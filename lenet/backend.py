@@ -47,6 +47,11 @@ class Backend:
     reason: str = "asked for"
     """Why it is this one, for the log."""
 
+    @property
+    def prefers_long_operations(self) -> bool:
+        """Whether each operation costs so much that few long ones are fastest, as on a GPU."""
+        return self.small_product is None
+
     def array(self, host: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
         """Return a copy of `host` on the device."""
         return self.xp.array(host, dtype=dtype)

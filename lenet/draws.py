@@ -7,12 +7,10 @@ stored for an exact resume, and nothing has to be sent to a GPU.
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from lenet.backend import Array
+from lenet.backend import Array, Backend
 
 
 @dataclass
@@ -36,26 +34,36 @@ def key(seed: int, name: str, *index: int) -> int:
     return int(sequence.generate_state(1)[0])
 
 
-def uniform(xp: Any, dtype: npt.DTypeLike, key: int, counters: Array) -> Array:
-    """Return numbers in [0, 1), one for each of the `counters` (uint32, of any shape), in multiples of 2⁻²⁴.
+class Uniform:
+    """Draws numbers in [0, 1), one for each of the `counters` (uint32, of any shape), in multiples of 2⁻²⁴.
 
     Two rounds of an integer hash that mixes 32 bits well (https://github.com/skeeto/hash-prospector, its best function
     of two multiplications), keyed before each.
     """
-    bits = xp.bitwise_xor(counters, xp.uint32(key))
-    _mix(bits)
-    bits += xp.uint32((key * 0x9E3779B9 + 0x85EBCA6B) % 2**32)
-    _mix(bits)
-    bits >>= 8
-    numbers = bits.astype(dtype)
-    numbers *= 2.0**-24
-    return numbers
 
+    def __init__(self, counters: Array, backend: Backend) -> None:
+        self._xp, self._counters = backend.xp, counters
+        self._bits, self._shifted = (backend.xp.empty_like(counters) for _ in range(2))
+        self._numbers = backend.xp.empty_like(counters, dtype=backend.dtype)
 
-def _mix(bits: Array) -> None:
-    """Hash each of the 32-bit integers, in place; products wrap around."""
-    bits ^= bits >> 16
-    bits *= 0x21F0AAAD
-    bits ^= bits >> 15
-    bits *= 0xD35A2D97
-    bits ^= bits >> 15
+    def draw(self, key: int, first: int = 0) -> Array:
+        """Return the numbers of a key for the counters from `first` on, in a buffer that the next draw writes over."""
+        xp, bits = self._xp, self._bits
+        xp.add(self._counters, xp.uint32(first % 2**32), out=bits)
+        bits ^= xp.uint32(key)
+        self._mix(bits)
+        bits += xp.uint32((key * 0x9E3779B9 + 0x85EBCA6B) % 2**32)
+        self._mix(bits)
+        bits >>= 8
+        self._numbers[...] = bits
+        self._numbers *= 2.0**-24
+        return self._numbers
+
+    def _mix(self, bits: Array) -> None:
+        """Hash each of the 32-bit integers, in place; products wrap around."""
+        shift, shifted = self._xp.right_shift, self._shifted
+        bits ^= shift(bits, 16, out=shifted)
+        bits *= 0x21F0AAAD
+        bits ^= shift(bits, 15, out=shifted)
+        bits *= 0xD35A2D97
+        bits ^= shift(bits, 15, out=shifted)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lenet.backend import Array, Backend
 from lenet.errors import UserError
+from lenet.memory import Workspace
 from lenet.validation import Number, PositiveFloat, validated
 
 
@@ -63,32 +64,25 @@ class CrossEntropy(Loss):
     def bind(self, backend: Backend) -> None:
         """Take the backend to compute on."""
         super().bind(backend)
-        self._samples: Array = ()
+        self._workspace = Workspace(backend)
 
     def forward(self, logits: Array, labels: Array) -> Array:
         """Return the loss of each sample, `(N,)`; `probabilities` are then the softmax."""
-        xp = self.backend.xp
-        if len(self._samples) != len(labels):
-            self._samples = xp.arange(len(labels))
-            self.probabilities = self._buffer(logits)
-        self._places = self._samples, labels
-        scores = xp.subtract(logits, logits.max(axis=1, keepdims=True), out=self.probabilities)
-        expected = scores[self._places]
-        if self.smoothing:
-            expected *= 1 - self.smoothing
-            expected += self.smoothing * scores.mean(axis=1)
-        total = xp.exp(scores, out=scores).sum(axis=1, keepdims=True)
-        scores /= total
-        losses = xp.log(total[:, 0])
-        losses -= expected
-        return losses
+        b = self._prepare(logits, labels)
+        logits.max(axis=1, keepdims=True, out=b.largest)
+        self._shift(logits, b)
+        self.backend.xp.exp(b.scores, out=b.scores).sum(axis=1, keepdims=True, out=b.total)
+        return self._finish(b)
 
     def backward(self, scale: float) -> Array:
         """Return `scale · (softmax - target)`, `(N, K)`."""
-        gradient = self.probabilities
-        gradient[self._places] -= 1 - self.smoothing
+        gradient, targets = self._now.scores, self._now.targets
         if self.smoothing:
+            targets *= 1 - self.smoothing
+            gradient -= targets
             gradient -= self.smoothing / gradient.shape[1]
+        else:
+            gradient -= targets
         gradient *= scale
         return gradient
 
@@ -96,9 +90,42 @@ class CrossEntropy(Loss):
         """Return `p · (1 - p)` of the softmax."""
         return self.probabilities * (1 - self.probabilities)
 
-    def _buffer(self, logits: Array) -> Array:
-        """Return a buffer like `logits` `(N, K)`, samples innermost in memory."""
-        return self.backend.zeros(logits.shape[::-1], logits.dtype).T
+    def _prepare(self, logits: Array, labels: Array) -> "_Buffers":
+        """Return the buffers for logits of this shape, with `targets` one for each sample's own class, else zero."""
+        b = self._now = self._workspace.keep("", logits.shape, lambda: _Buffers(logits, self.backend))
+        self.probabilities = b.scores
+        self.backend.xp.equal(labels[:, None], b.classes, out=b.targets)
+        return b
+
+    def _shift(self, logits: Array, b: "_Buffers") -> None:
+        """Subtract `largest` from the logits, and note what is then `expected` of each sample's class."""
+        xp = self.backend.xp
+        xp.subtract(logits, b.largest, out=b.scores)
+        xp.multiply(b.scores, b.targets, out=b.products).sum(axis=1, out=b.expected)
+        if self.smoothing:
+            b.expected *= 1 - self.smoothing
+            b.scores.mean(axis=1, out=b.losses)
+            b.losses *= self.smoothing
+            b.expected += b.losses
+
+    def _finish(self, b: "_Buffers") -> Array:
+        """Divide by the `total`, and return the losses."""
+        b.scores /= b.total
+        self.backend.xp.log(b.total_line, out=b.losses)
+        b.losses -= b.expected
+        return b.losses
+
+
+class _Buffers:
+    """What the losses of logits `(N, K)` are computed in, samples innermost in memory."""
+
+    def __init__(self, logits: Array, backend: Backend) -> None:
+        samples, classes = logits.shape
+        self.classes = backend.xp.arange(classes)
+        self.scores, self.products, self.targets = (backend.zeros((classes, samples)).T for _ in range(3))
+        self.largest, self.total = (backend.zeros((samples, 1)) for _ in range(2))
+        self.total_line = self.total.reshape(-1)
+        self.expected, self.losses = backend.zeros(samples), backend.zeros(samples)
 
 
 class MaximumAPosteriori(CrossEntropy):
@@ -115,20 +142,13 @@ class MaximumAPosteriori(CrossEntropy):
 
     def forward(self, logits: Array, labels: Array) -> Array:
         """Return the loss of each sample, `(N,)`; `probabilities` leave what `j`'s class has for none."""
-        xp = self.backend.xp
-        if len(self._samples) != len(labels):
-            self._samples = xp.arange(len(labels))
-            self.probabilities = self._buffer(logits)
-        self._places = self._samples, labels
-        largest = xp.maximum(logits.max(axis=1, keepdims=True), -self.j)
-        scores = xp.subtract(logits, largest, out=self.probabilities)
-        expected = scores[self._places]
-        total = xp.exp(scores, out=scores).sum(axis=1, keepdims=True)
-        total += xp.exp(-self.j - largest)
-        scores /= total
-        losses = xp.log(total[:, 0])
-        losses -= expected
-        return losses
+        xp, b = self.backend.xp, self._prepare(logits, labels)
+        xp.maximum(logits.max(axis=1, keepdims=True, out=b.largest), -self.j, out=b.largest)
+        self._shift(logits, b)
+        xp.exp(b.scores, out=b.scores).sum(axis=1, keepdims=True, out=b.total)
+        xp.subtract(-self.j, b.largest, out=b.largest)
+        b.total += xp.exp(b.largest, out=b.largest)
+        return self._finish(b)
 
     def limit(self, classes: int) -> float:
         """Return a thousand: outputs of zero, far from every drawing of 84 pixels, are penalised by 84."""

@@ -8,7 +8,7 @@ between the two views without copying; code is right for any memory order it is 
 A layer hands out the same array objects step after step, so what is derived from them is derived once: see `Views`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from lenet.backend import Array, Backend
@@ -32,6 +32,12 @@ def logical(rows: Array) -> Array:
 def memory_order(array: Array) -> list[int]:
     """Return the axes of `array` as they lie in memory, outermost first, and last those of length one."""
     return sorted(range(array.ndim), key=lambda axis: (array.shape[axis] == 1, -array.strides[axis]))
+
+
+def stored(shape: Sequence[int], order: Sequence[int], backend: Backend, dtype: Any = None) -> Array:
+    """Return zeros of a shape that lie in memory in the order of axes `order`, outermost first."""
+    zeros = backend.zeros(tuple(shape[axis] for axis in order), dtype)
+    return zeros.transpose([order.index(axis) for axis in range(len(shape))])
 
 
 def lie_alike(a: Array, b: Array) -> bool:

@@ -70,6 +70,7 @@ class Network:
         self.theta = backend.shared((self.size,))
         momenta = [np.full(spec.size, spec.momentum) for spec in self.specs.values() if spec.momentum is not None]
         self._momenta = backend.array(np.concatenate(momenta), backend.dtype) if momenta else None
+        self._away = backend.zeros(self.size - self.trained)
         self._bind()
 
     @property
@@ -101,8 +102,10 @@ class Network:
     def average(self, gradient: Array) -> None:
         """Move the running averages towards what stands for them in a batch's `gradient`."""
         if self._momenta is not None:
-            averages = self.theta[self.trained :]
-            averages += self._momenta * (gradient[self.trained :] - averages)
+            averages, away = self.theta[self.trained :], self._away
+            self.backend.xp.subtract(gradient[self.trained :], averages, out=away)
+            away *= self._momenta
+            averages += away
 
     def initialize(self, initializer: Initializer, generator: np.random.Generator) -> None:
         """Draw the weights on the CPU, layer by layer in the order of the network; all else starts as it says."""

@@ -52,7 +52,7 @@ class Observer:
             if kernels is not None:
                 self.observed.kernels[epoch] = kernels.tolist()
         indices = trainer.backend.xp.arange(min(IMAGES, trainer.images))
-        _, _, gradient = trainer.engine.gradient("train", indices, trainer.progress.step)
+        _, gradient = trainer.engine.gradient("train", indices, trainer.progress.step)
         views, specs = trainer.network.views(gradient), trainer.network.specs
         with np.errstate(over="ignore"):
             sizes = {

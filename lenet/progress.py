@@ -64,8 +64,8 @@ class ProgressBar:
     def step(self, progress: Progress) -> None:
         """Show the running means of the epoch under way."""
         if self._bar.update(progress.step - self._bar.n) and (taken := progress.step - progress.epoch * self.steps):
-            loss, accuracy = float(progress.loss) / taken, float(progress.accuracy) / taken
-            self._show(progress.epoch + 1, loss, accuracy)
+            loss, accuracy = progress.sums.tolist()
+            self._show(progress.epoch + 1, loss / taken, accuracy / taken)
 
     def epoch(self, epoch: int, record: Record) -> None:
         """Say what an epoch measured: to the log alone where a bar shows it."""

@@ -49,9 +49,11 @@ class Session:
     def validate(self, seed: int, epoch: int) -> Record:
         """Score the network after an epoch."""
         if "validation" in self.engine.tables:
-            return self.engine.score("validation").summary("val")
-        drawn = stream(seed, "report", epoch).integers(len(self.engine.tables["test"]), size=REPORT_IMAGES)
-        return self.engine.score("test", self.backend.array(drawn)).summary("val")
+            loss, accuracy = self.engine.measure("validation")
+        else:
+            drawn = stream(seed, "report", epoch).integers(len(self.engine.tables["test"]), size=REPORT_IMAGES)
+            loss, accuracy = self.engine.measure("test", self.backend.array(drawn))
+        return {"val/loss": loss, "val/accuracy": accuracy}
 
     def examples(self, count: int = 8, draws: int = 6) -> tuple[Images, npt.NDArray[np.floating[Any]]]:
         """Return so many training images `(n, C, H, W)`, and as often as `draws` says how a step would see them.

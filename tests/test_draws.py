@@ -3,10 +3,15 @@ import pytest
 from scipy import stats
 
 from lenet import draws
+from tests.helpers import backend
+
+
+def uniform(counters, dtype="float64"):
+    return draws.Uniform(counters, backend(dtype))
 
 
 def numbers(key, count=100_000, start=0):
-    return draws.uniform(np, "float64", key, np.arange(start, start + count, dtype=np.uint32))
+    return uniform(np.arange(count, dtype=np.uint32)).draw(key, start)
 
 
 def test_keys_follow_from_seed_name_and_index():
@@ -48,10 +53,10 @@ def test_neighbouring_counters_and_keys_are_independent():
 
 def test_float32_holds_the_same_numbers():
     counters = np.arange(1000, dtype=np.uint32)
-    np.testing.assert_array_equal(draws.uniform(np, "float32", 7, counters), draws.uniform(np, "float64", 7, counters))
+    np.testing.assert_array_equal(uniform(counters, "float32").draw(7), uniform(counters).draw(7))
 
 
 def test_the_counters_are_left_alone():
     counters = np.arange(10, dtype=np.uint32)
-    draws.uniform(np, "float32", 7, counters)
+    uniform(counters).draw(7)
     np.testing.assert_array_equal(counters, np.arange(10))

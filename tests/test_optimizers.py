@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from lenet.backend import Backend
+from lenet.backend import Backend, BackendSettings
 from lenet.optimizers import SGD, Adam, AdamW, DiagonalLevenbergMarquardt, Momentum, Nesterov, Optimizer, RMSprop
 from lenet.optimizers.base import CLEAR_EVERY
 
@@ -16,7 +16,7 @@ ALL = [SGD, Momentum, Nesterov, RMSprop, Adam, AdamW]
 
 
 def on_numpy(dtype: str = "float64") -> Backend:
-    return Backend("numpy", np, np.dtype(dtype), threads=1, sub_batch=None)
+    return BackendSettings("numpy", dtype, threads=1).open()
 
 
 def bound(optimizer: Optimizer, theta: np.ndarray[Any, Any], decays: list[bool] | None = None) -> Optimizer:

@@ -45,13 +45,13 @@ class LeNetNumpy(Contender):
         self.optimizer.bind(self.network.theta, self.network.decays, self.network.backend)
 
     def step(self, indices: Indices) -> None:
-        _, _, gradient = self.engine.gradient("train", indices)
+        _, gradient = self.engine.gradient("train", indices)
         self.optimizer.step(self.network.theta, gradient, self.problem.lr, self.steps)
         self.steps += 1
 
     def gradient(self, indices: Indices) -> tuple[float, Arrays]:
-        loss, _, gradient = self.engine.gradient("train", indices)
-        return float(loss), _copies(self.network.views(gradient))
+        means, gradient = self.engine.gradient("train", indices)
+        return float(means[0]), _copies(self.network.views(gradient))
 
     def weights(self) -> Arrays:
         return _copies(self.network.views(self.network.theta))

@@ -81,27 +81,34 @@ class Distortion:
         """
         b = workspace.keep("distortion", len(pixels), lambda: _Buffers(self, len(pixels)))
         self._draw(now, b)
-        self.backend.xp.matmul(self._fields, b.weights, out=b.places)
+        for weights, places in zip(b.weights, b.places, strict=True):
+            self.backend.xp.matmul(self._fields, weights, out=places)
         self._read(pixels, b, out)
 
     def _draw(self, now: Pass, b: "_Buffers") -> None:
         """Write what each field counts for the row and for the column a pixel comes from: `(2, 3 + knots, n)`."""
         xp, a = self.backend.xp, self.augmentation
-        key = draws.key(now.seed, "augmentation", now.step)
-        first = xp.uint32(now.position * len(b.counters) % 2**32)
-        numbers = draws.uniform(xp, self.backend.dtype, key, b.counters + first)
+        numbers = b.uniform.draw(draws.key(now.seed, "augmentation", now.step), now.position * b.numbers)
         numbers *= 2
         numbers -= 1
         down, right, angle, high, wide, shear = numbers[:AFFINE]
-        angle = angle * math.radians(a.rotation)
-        cos, sin = xp.cos(angle), xp.sin(angle)
-        high, wide, shear = 1 + a.scale * high, 1 + a.scale * wide, a.shear * shear
-        rows, columns = b.weights  # source = rotation · scaling · shearing · offset + centre + shift
-        rows[0], columns[0] = cos * high, sin * high
-        rows[1], columns[1] = cos * high * shear - sin * wide, sin * high * shear + cos * wide
-        rows[2], columns[2] = a.shift * down + self._centre[0], a.shift * right + self._centre[1]
-        rows[3:] = numbers[AFFINE : AFFINE + self._knots]
-        columns[3:] = numbers[AFFINE + self._knots :]
+        angle *= math.radians(a.rotation)
+        cos, sin = xp.cos(angle, out=b.cos), xp.sin(angle, out=angle)
+        for stretch in (high, wide):
+            stretch *= a.scale
+            stretch += 1
+        shear *= a.shear
+        rows, columns = b.weights[:, :3]  # source = rotation · scaling · shearing · offset + centre + shift
+        xp.multiply(cos, high, out=rows[0])
+        xp.multiply(sin, high, out=columns[0])
+        xp.multiply(rows[0], shear, out=rows[1])
+        xp.multiply(columns[0], shear, out=columns[1])
+        xp.subtract(rows[1], xp.multiply(sin, wide, out=b.product), out=rows[1])
+        xp.add(columns[1], xp.multiply(cos, wide, out=b.product), out=columns[1])
+        for weights, shift, centre in ((rows, down, self._centre[0]), (columns, right, self._centre[1])):
+            shift *= a.shift
+            xp.add(shift, centre, out=weights[2])
+        b.bumps[...] = numbers[AFFINE:].reshape(b.bumps.shape)
 
     def _read(self, pixels: Array, b: "_Buffers", out: Array) -> None:
         """Interpolate between the four pixels around each place; a border of black pixels stands for all beyond."""
@@ -147,8 +154,10 @@ class _Buffers:
         d, backend = distortion, distortion.backend
         numbers = AFFINE + 2 * d._knots
         counters = np.arange(size, dtype=np.uint32) * np.uint32(numbers) + np.arange(numbers, dtype=np.uint32)[:, None]
-        self.counters = backend.array(counters)
+        self.numbers, self.uniform = numbers, draws.Uniform(backend.array(counters), backend)
+        self.cos, self.product = backend.zeros(size), backend.zeros(size)
         self.weights = backend.zeros((2, 3 + d._knots, size))
+        self.bumps = self.weights[:, 3:]
         pixels = d.height * d.width
         self.places = backend.zeros((2, pixels, size))
         self.corner, self.whole = (backend.zeros((pixels, size), np.intp) for _ in range(2))

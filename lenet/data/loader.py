@@ -36,21 +36,22 @@ class ImageTable:
     def batch(
         self, indices: Array, workspace: Workspace, distortion: Distortion | None = None, now: Pass | None = None
     ) -> tuple[Array, Array]:
-        """Return the images at `indices` `(n,)` as network input `(n, C, H, W)`, and their labels `(n,)`.
+        """Return the images at `indices` `(n,)` as network input `(n, C, H, W)`, and their labels `(n,)`, in buffers.
 
         They are distorted if there is a `distortion`, as is drawn for the samples that `now` tells of.
         """
         b = workspace.keep("batch", len(indices), lambda: _Batch(self, len(indices), workspace.backend))
         workspace.backend.gather(self._pixels, indices, out=b.pixels)
+        workspace.backend.gather(self.labels, indices, out=b.labels)
         if distortion and now:
             distortion.apply(b.pixels, now, b.scaled, workspace)
             b.scaled -= self.shift
             b.scaled *= 1 / self.scale
-            return b.images, self.labels[indices]
+            return b.images, b.labels
         b.shifted[...] = b.pixels  # NumPy would subtract a number from integers in float64
         b.shifted -= self.shift
         workspace.backend.xp.multiply(b.shifted.T, 1 / self.scale, out=b.scaled)
-        return b.images, self.labels[indices]
+        return b.images, b.labels
 
 
 class _Batch:
@@ -59,6 +60,7 @@ class _Batch:
     def __init__(self, table: ImageTable, size: int, backend: Backend) -> None:
         values = table.height * table.channels * table.width
         self.pixels = backend.zeros((size, values), np.uint8)
+        self.labels = backend.zeros(size, table.labels.dtype)
         self.shifted = backend.zeros((size, values))
         self.scaled = backend.zeros((values, size))
         self.images = logical(self.scaled.reshape(table.height, table.channels, table.width, size))

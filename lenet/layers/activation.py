@@ -18,6 +18,7 @@ class Activation(Layer):
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
         self._outputs = Views(self._output)
+        self._slopes = Views(lambda y: self.workspace.like("slope", y))
 
     def output(self, x: Array) -> Array:
         """Return `x` itself where it may be written over, else a buffer of its shape and memory order."""
@@ -26,7 +27,7 @@ class Activation(Layer):
     def _output(self, x: Array) -> Array:
         stored = x.transpose(memory_order(x))
         flags = stored.flags
-        if self.overwrites_input and flags.c_contiguous and flags.writeable and x.dtype == self.backend.dtype:
+        if self.overwrites_input and flags.c_contiguous and x.dtype == self.backend.dtype:
             return x
         return self.workspace.like("y", x)
 
@@ -88,7 +89,7 @@ class Tanh(Activation):
         return y
 
     def backward(self, dy: Array) -> Array:
-        slope = self._y * self._y
+        slope = self.backend.xp.multiply(self._y, self._y, out=self._slopes.of(self._y))
         slope *= -self.slope / self.amplitude
         slope += self.slope * self.amplitude
         dy *= slope
@@ -114,7 +115,7 @@ class Sigmoid(Activation):
 
     def backward(self, dy: Array) -> Array:
         dy *= self._y
-        dy *= 1 - self._y
+        dy *= self.backend.xp.subtract(1, self._y, out=self._slopes.of(self._y))
         return dy
 
 

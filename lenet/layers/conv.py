@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, ParameterSpec, Shape
-from lenet.layers.convolution import FlatConvolution, Geometry, RowConvolution
+from lenet.layers.convolution import FlatConvolution, Geometry, RowConvolution, WholeConvolution
 from lenet.layers.windows import Padding, Pair, pair, windows_over
 from lenet.validation import PositiveInt, validated
+
+Formulation = RowConvolution | FlatConvolution | WholeConvolution
 
 
 class Conv2d(Layer):
@@ -14,8 +16,8 @@ class Conv2d(Layer):
 
     `y[n, o, i, j] = bias[o] + Σ x[n, c, i·SH - PH + p, j·SW - PW + q] · weight[o, c, p, q]`, `x` zero outside.
 
-    A sub-batch is computed by output rows (`RowConvolution`), a single sample flat (`FlatConvolution`), which for it is
-    faster.
+    A sub-batch is computed by output rows (`RowConvolution`) or, where few long operations are fastest, whole
+    (`WholeConvolution`); a single sample is computed flat (`FlatConvolution`).
     """
 
     @validated
@@ -60,7 +62,7 @@ class Conv2d(Layer):
         self._geometry = Geometry(
             self.rows, self.columns, weight, parameters["bias"], weight_gradient, gradients["bias"]
         )
-        self._formulations: dict[int, RowConvolution | FlatConvolution] = {}
+        self._formulations: dict[int, Formulation] = {}
 
     def forward(self, x: Array) -> Array:
         self._now = self._formulations.get(len(x)) or self._formulate(len(x))
@@ -69,10 +71,12 @@ class Conv2d(Layer):
     def backward(self, dy: Array) -> Array | None:
         return self._now.backward(dy)
 
-    def _formulate(self, batch: int) -> RowConvolution | FlatConvolution:
+    def _formulate(self, batch: int) -> Formulation:
         """Make what computes sub-batches of this size."""
-        made: RowConvolution | FlatConvolution
-        if batch == 1 and self.stride == (1, 1):
+        made: Formulation
+        if self.backend.prefers_long_operations:
+            made = WholeConvolution(self._geometry, batch, self.backend, self.needs_input_gradient)
+        elif batch == 1 and self.stride == (1, 1):
             made = FlatConvolution(self._geometry, self.backend, self.needs_input_gradient)
         else:
             made = RowConvolution(self._geometry, batch, self.backend, self.needs_input_gradient)

@@ -29,11 +29,11 @@ class Dropout(Layer):
         if not self._drops:
             return x
         xp, now = self.backend.xp, self.now
-        counters = self.workspace.keep("counters", (x.shape, *memory_order(x)), lambda: self._counters(x))
-        first = xp.uint32(now.position * math.prod(x.shape[1:]) % 2**32)
+        uniform = self.workspace.keep("uniform", (x.shape, *memory_order(x)), lambda: self._uniform(x))
         key = draws.key(now.seed, f"dropout/{self.name}", now.step)
         self._factors = self.workspace.like("factors", x)
-        xp.greater_equal(draws.uniform(xp, self.backend.dtype, key, counters + first), self.rate, out=self._factors)
+        numbers = uniform.draw(key, now.position * math.prod(x.shape[1:]))
+        xp.greater_equal(numbers, self.rate, out=self._factors)
         self._factors *= 1 / (1 - self.rate)
         return xp.multiply(x, self._factors, out=self.workspace.like("y", x))
 
@@ -42,9 +42,9 @@ class Dropout(Layer):
             dy *= self._factors
         return dy
 
-    def _counters(self, x: Array) -> Array:
+    def _uniform(self, x: Array) -> draws.Uniform:
         """Number the elements of a batch like `x` sample by sample, in an array that lies in memory as `x` does."""
         xp = self.backend.xp
         counters = xp.empty_like(x, dtype=xp.uint32)
         counters[...] = xp.arange(x.size, dtype=xp.uint32).reshape(x.shape)
-        return counters
+        return draws.Uniform(counters, self.backend)

@@ -88,9 +88,9 @@ class _Buffers:
     """What a full connection works with, for one size of sub-batch."""
 
     forward: Array
-    """`weightᵀ` as a stack."""
+    """`weightᵀ`, as a stack where `stacked` says so."""
     backward: Array
-    """`weight` as a stack."""
+    """`weight`, likewise."""
     y: Array
     y_stack: Array
     logical_y: Array
@@ -100,18 +100,24 @@ class _Buffers:
 
 
 def stacked(matrix: Array, columns: int, backend: Backend) -> Array:
-    """View a matrix `(M, K)` as a stack `(S, M/S, K)` whose products with `(K, columns)` are small for the backend."""
+    """View a matrix `(M, K)` as a stack `(S, M/S, K)` whose products with `(K, columns)` are small for the backend.
+
+    Where none need be small it is the matrix itself.
+    """
+    if backend.small_product is None:
+        return matrix
     rows, inner = matrix.shape
-    parts = 1
-    if backend.small_product is not None:
-        most = backend.small_product // (columns * inner)
-        heights = (rows // parts for parts in range(1, rows // LEAST_ROWS + 1) if rows % parts == 0)
-        parts = rows // next((height for height in heights if height <= most), rows)
+    most = backend.small_product // (columns * inner)
+    heights = (rows // parts for parts in range(1, rows // LEAST_ROWS + 1) if rows % parts == 0)
+    parts = rows // next((height for height in heights if height <= most), rows)
     return matrix.reshape(parts, rows // parts, inner)
 
 
 class Flatten(Layer):
-    """`(N, C, H, W)` to `(N, C·H·W)`, in that order."""
+    """`(N, C, H, W)` to `(N, C·H·W)`, in that order.
+
+    What lies in memory as `(C, H, W, N)` already is not copied, but seen in another shape.
+    """
 
     @validated
     def __init__(self, name: str = "") -> None:
@@ -125,27 +131,35 @@ class Flatten(Layer):
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
+        self.keeps_output = not self.overwrites_input  # the output may be the input itself
         self._forward, self._backward = Views(self._prepare_forward), Views(self._prepare_backward)
 
     def forward(self, x: Array) -> Array:
         target, source, y = self._forward.of(x)
-        target[...] = source
+        if target is not None:
+            target[...] = source
         return y
 
     def backward(self, dy: Array) -> Array:
         target, source, dx = self._backward.of(dy)
-        target[...] = source
+        if target is not None:
+            target[...] = source
         return dx
 
-    def _prepare_forward(self, x: Array) -> tuple[Array, Array, Array]:
-        """Return where to write, what, and what comes of it: `(C·H·W, N)` in memory."""
+    def _prepare_forward(self, x: Array) -> tuple[Array | None, Array, Array]:
+        """Return where to write (None: nowhere), what, and what comes of it: `(C·H·W, N)` in memory."""
         self._order = memory_order(x)
+        samples_last = x.transpose(*range(1, x.ndim), 0)
+        if samples_last.flags.c_contiguous:
+            return None, samples_last, samples_last.reshape(-1, len(x)).T
         flat = self.workspace.array("flat", (math.prod(self.shape), len(x)))
-        return flat.reshape(*self.shape, len(x)), x.transpose(*range(1, x.ndim), 0), flat.T
+        return flat.reshape(*self.shape, len(x)), samples_last, flat.T
 
-    def _prepare_backward(self, dy: Array) -> tuple[Array, Array, Array]:
+    def _prepare_backward(self, dy: Array) -> tuple[Array | None, Array, Array]:
         """The same way back, to the memory order of the input."""
         shape = (len(dy), *self.shape)
+        if self._order == [*range(1, len(shape)), 0] and dy.T.flags.c_contiguous:
+            return None, dy, dy.T.reshape(*self.shape, len(dy)).transpose(len(self.shape), *range(len(self.shape)))
         stored = self.workspace.array("dx", tuple(shape[axis] for axis in self._order))
         dx = stored.transpose([self._order.index(axis) for axis in range(len(shape))])
         return dx, dy.reshape(shape), dx

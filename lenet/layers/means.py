@@ -1,12 +1,12 @@
-"""Two ways to take the mean over windows."""
+"""Three ways to take the mean over windows."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from lenet.backend import Array, Backend
-from lenet.layers.windows import Windows
-from lenet.memory import Settled, Views
+from lenet.layers.windows import WITHIN, Tiling, Windows
+from lenet.memory import Settled, Views, stored
 
 WIDEST = 64
 """Columns of the widest image whose windows a product sums: the wider it is, the more of that is times zero."""
@@ -34,7 +34,7 @@ class SeparableMean:
         share = 1 / (rows.kernel * columns.kernel)
         self._rows = _Sums(rows, order.index(2), dx, between, backend)
         self._columns: _Sums | _Products
-        if list(order[-2:]) == [3, 0] and columns.size <= WIDEST:
+        if list(order[-2:]) == [3, 0] and columns.size <= WIDEST and not backend.prefers_long_operations:
             self._columns, self._share = _Products(columns, between, y, share, backend), None
         else:
             self._columns, self._share = _Sums(columns, order.index(3), between, y, backend), share
@@ -83,6 +83,33 @@ class SingleMean:
     def backward(self, dy: Array) -> Array:
         """Return each element's share of the gradient."""
         self._xp.matmul(self._lines_of_dy.of(self._settled_dy.of(dy)), self._spread, out=self._dx_lines)
+        return self._dx
+
+
+class TiledMean:
+    """The mean over windows that tile images of one shape and memory order, as `SeparableMean` has them.
+
+    Either way is a single operation.
+    """
+
+    def __init__(
+        self, rows: Windows, columns: Windows, shape: Sequence[int], order: Sequence[int], backend: Backend
+    ) -> None:
+        self._xp, self._share = backend.xp, 1 / (rows.kernel * columns.kernel)
+        tiling = Tiling(rows, columns, backend)
+        self._y = stored((*shape[:2], rows.count, columns.count), order, backend)
+        self._dx = stored(shape, order, backend)
+        self._windows_of_x, self._windows_of_dx = Views(tiling.windows), tiling.windows(self._dx)
+        self._one_a_window = Views(tiling.one_a_window)
+
+    def forward(self, x: Array) -> Array:
+        """Return the mean over each window."""
+        self._windows_of_x.of(x).mean(axis=WITHIN, out=self._y)
+        return self._y
+
+    def backward(self, dy: Array) -> Array:
+        """Return each element's share of the gradient."""
+        self._xp.multiply(self._one_a_window.of(dy), self._share, out=self._windows_of_dx)
         return self._dx
 
 

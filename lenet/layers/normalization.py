@@ -1,12 +1,14 @@
 """Batch normalisation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-from lenet.backend import Array
+from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, ParameterSpec, Shape
+from lenet.memory import Views, memory_order
 from lenet.validation import Number, PositiveFloat, PositiveInt, validated
 
 
@@ -47,55 +49,101 @@ class BatchNorm(Layer):
             "running_var": ParameterSpec(shape, initial=1.0, momentum=self.momentum),
         }
 
+    def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
+        super().bind(backend, parameters, gradients)
+        self._buffers = Views(lambda x: self.workspace.keep("", (x.shape, *memory_order(x)), lambda: self._prepare(x)))
+        self._groups_of_x, self._groups_of_dy = Views(self._groups), Views(self._groups)
+        self._columns = {name: array.reshape(self._broadcast) for name, array in parameters.items()}
+
     def forward(self, x: Array) -> Array:
-        xp = self.backend.xp
-        y, self._normal = self.workspace.like("y", x), self.workspace.like("normal", x)
-        self._trains = self.now.training
+        xp, b = self.backend.xp, self._buffers.of(x)
+        self._now, self._trains = b, self.now.training
         if self._trains:
-            self.gradients["running_mean"][...] = 0
-            self.gradients["running_var"][...] = 0
-            self._factors = [self._normalize(x[part], self._normal[part], y[part]) for part in self._groups(len(x))]
+            for group, part in zip(self._groups_of_x.of(x), b.groups, strict=True):
+                self._normalize(group, part)
+            self._average(b.groups)
         else:
-            self._factors = [1 / xp.sqrt(self.parameters["running_var"] + self.eps)]
-            xp.subtract(x, self._column(self.parameters["running_mean"]), out=self._normal)
-            self._normal *= self._column(self._factors[0])
-        xp.multiply(self._normal, self._column(self.parameters["weight"]), out=y)
-        y += self._column(self.parameters["bias"])
-        return y
+            self._invert(self._columns["running_var"], b.factor)
+            xp.subtract(x, self._columns["running_mean"], out=b.normal)
+            b.normal *= b.factor
+        xp.multiply(b.normal, self._columns["weight"], out=b.y)
+        b.y += self._columns["bias"]
+        return b.y
 
     def backward(self, dy: Array) -> Array:
-        xp, axes, weight = self.backend.xp, self._axes, self.parameters["weight"]
-        products = xp.multiply(dy, self._normal, out=self.workspace.like("y", dy))
-        products.sum(axis=axes, out=self.gradients["weight"])
-        dy.sum(axis=axes, out=self.gradients["bias"])
+        xp, b, weight = self.backend.xp, self._now, self._columns["weight"]
+        xp.multiply(dy, b.normal, out=b.y).sum(axis=self._axes, out=self.gradients["weight"])
+        dy.sum(axis=self._axes, out=self.gradients["bias"])
         if not self._trains:
-            dy *= self._column(weight * self._factors[0])
+            dy *= xp.multiply(weight, b.factor, out=b.factor)
             return dy
-        for part, factor in zip(self._groups(len(dy)), self._factors, strict=True):
-            dx, product = dy[part], products[part]
-            slope, shared = product.mean(axis=axes), dx.mean(axis=axes)
-            xp.multiply(self._normal[part], self._column(slope), out=product)
-            dx -= product
-            dx -= self._column(shared)
-            dx *= self._column(weight * factor)
+        for dx, g in zip(self._groups_of_dy.of(dy), b.groups, strict=True):
+            g.y.mean(axis=g.axes, keepdims=True, out=g.mean)
+            xp.multiply(g.normal, g.mean, out=g.y)
+            dx.mean(axis=g.axes, keepdims=True, out=g.mean)
+            dx -= g.y
+            dx -= g.mean
+            dx *= xp.multiply(weight, g.factor, out=g.factor)
         return dy
 
-    def _normalize(self, x: Array, normal: Array, squares: Array) -> Array:
-        """Write a group's normalised `x` to `normal`; return 1 / deviation by feature; `squares` is used up."""
-        xp, share = self.backend.xp, len(x) / self.now.batch
-        mean = x.mean(axis=self._axes)
-        xp.subtract(x, self._column(mean), out=normal)
-        variance = xp.multiply(normal, normal, out=squares).mean(axis=self._axes)
-        factor = 1 / xp.sqrt(variance + self.eps)
-        normal *= self._column(factor)
-        count = x.size // self._features
-        self.gradients["running_mean"] += share * mean
-        self.gradients["running_var"] += (share * count / max(1, count - 1)) * variance
-        return factor
+    def _normalize(self, x: Array, g: "_Groups") -> None:
+        """Normalise each group of `x` by its own mean and variance."""
+        xp = self.backend.xp
+        x.mean(axis=g.axes, keepdims=True, out=g.mean)
+        xp.subtract(x, g.mean, out=g.normal)
+        xp.multiply(g.normal, g.normal, out=g.y).mean(axis=g.axes, keepdims=True, out=g.variance)
+        self._invert(g.variance, g.factor)
+        g.normal *= g.factor
 
-    def _groups(self, batch: int) -> Iterator[slice]:
-        return (slice(start, start + self.group) for start in range(0, batch, self.group))
+    def _average(self, groups: list["_Groups"]) -> None:
+        """Write what these samples are of the batch's mean and unbiased variance."""
+        for name in ("running_mean", "running_var"):
+            self.gradients[name].fill(0)
+        for g in groups:
+            share = g.size / self.now.batch
+            count = g.normal.size // (len(g.normal) * self._features)
+            for name, values, factor in (
+                ("running_mean", g.mean, share),
+                ("running_var", g.variance, share * count / max(1, count - 1)),
+            ):
+                values *= factor
+                self.gradients[name] += values.sum(axis=(0, 1, *g.axes[1:]), out=g.total)
 
-    def _column(self, values: Array) -> Array:
-        """View values by feature as an array that is broadcast over a batch."""
-        return values.reshape(self._broadcast)
+    def _invert(self, variance: Array, out: Array) -> None:
+        """Write 1 / deviation to `out`."""
+        xp = self.backend.xp
+        xp.sqrt(xp.add(variance, self.eps, out=out), out=out)
+        xp.divide(1, out, out=out)
+
+    def _groups(self, array: Array) -> list[Array]:
+        """View a batch `(N, …)` as whole groups `(groups, size, …)` and, where one is left over, that one alone."""
+        whole = len(array) // self.group * self.group
+        parts = ((array[:whole], self.group), (array[whole:], len(array) - whole))
+        return [part.reshape(-1, size, *part.shape[1:]) for part, size in parts if len(part)]
+
+    def _prepare(self, x: Array) -> "_Buffers":
+        y, normal = self.workspace.like("y", x), self.workspace.like("normal", x)
+        groups = [_Groups(*views, self.backend) for views in zip(self._groups(y), self._groups(normal), strict=True)]
+        return _Buffers(y, normal, self.backend.zeros(self._broadcast), groups)
+
+
+@dataclass
+class _Buffers:
+    """What a batch is normalised in: `y` and `normal` like the batch, `factor` by feature."""
+
+    y: Array
+    normal: Array
+    factor: Array
+    groups: "list[_Groups]"
+
+
+class _Groups:
+    """The groups of one size: views `(groups, size, features, …)`, and statistics of each group by feature."""
+
+    def __init__(self, y: Array, normal: Array, backend: Backend) -> None:
+        groups, self.size, features, *image = normal.shape
+        self.y, self.normal = y, normal
+        self.axes = (1, 3, 4)[: 1 + len(image)]
+        shape = (groups, 1, features, *[1] * len(image))
+        self.mean, self.variance, self.factor = (backend.zeros(shape) for _ in range(3))
+        self.total = backend.zeros(features)

@@ -4,10 +4,13 @@ from typing import Literal
 
 from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, Shape
-from lenet.layers.means import SeparableMean, SingleMean
+from lenet.layers.maxima import SlidingMax, TiledMax
+from lenet.layers.means import SeparableMean, SingleMean, TiledMean
 from lenet.layers.windows import Padding, Pair, pair, windows_over
-from lenet.memory import Views, logical, memory_order, rows_first
+from lenet.memory import Views, memory_order
 from lenet.validation import validated
+
+Mean = SeparableMean | SingleMean | TiledMean
 
 
 class Pool2d(Layer):
@@ -38,14 +41,15 @@ class AvgPool2d(Pool2d):
     """The mean over each window of `(N, C, H, W)`; padding counts as zeros and is divided by, as in PyTorch.
 
     The mean is separable: rows are summed first, as long contiguous runs, then the columns of what is left
-    (`SeparableMean`). Of a single image it is one product with a matrix (`SingleMean`).
+    (`SeparableMean`). Of a single image it is one product with a matrix (`SingleMean`); where few long operations are
+    fastest, windows that tile the image are summed at once (`TiledMean`).
     """
 
     keeps_output = False
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
-        self._means: dict[tuple[int, ...], SeparableMean | SingleMean] = {}
+        self._means: dict[tuple[int, ...], Mean] = {}
         self._keys = Views(lambda x: (len(x), *memory_order(x)))
 
     def forward(self, x: Array) -> Array:
@@ -56,11 +60,14 @@ class AvgPool2d(Pool2d):
     def backward(self, dy: Array) -> Array:
         return self._now.backward(dy)
 
-    def _prepare(self, key: tuple[int, ...], shape: tuple[int, ...]) -> SeparableMean | SingleMean:
+    def _prepare(self, key: tuple[int, ...], shape: tuple[int, ...]) -> Mean:
         """Make what computes inputs of this size and memory order, which outputs and gradients keep."""
         batch, *order = key
-        mean: SeparableMean | SingleMean
-        if batch == 1 and self.rows.tiles and self.columns.tiles:
+        mean: Mean
+        tiled = self.rows.tiles and self.columns.tiles
+        if tiled and self.backend.prefers_long_operations:
+            mean = TiledMean(self.rows, self.columns, shape, order, self.backend)
+        elif tiled and batch == 1:
             mean = SingleMean(self.rows, self.columns, shape[1], self.backend)
         else:
             mean = SeparableMean(self.rows, self.columns, shape, order, self.backend)
@@ -75,36 +82,25 @@ class MaxPool2d(Pool2d):
     and gets the whole gradient, as in PyTorch.
     """
 
+    def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
+        super().bind(backend, parameters, gradients)
+        self._maxima: dict[tuple[int, ...], SlidingMax | TiledMax] = {}
+        self._keys = Views(lambda x: (len(x), *memory_order(x)))
+
     def forward(self, x: Array) -> Array:
-        xp = self.backend.xp
-        self._x = x = rows_first(x)
-        shape = (self.rows.count, x.shape[1], self.columns.count, x.shape[3])
-        self._y = y = self.workspace.array("y", shape)
-        y.fill(-xp.inf)
-        for outputs, inputs in self._elements():
-            xp.maximum(y[outputs], x[inputs], out=y[outputs])
-        return logical(y)
+        key = self._keys.of(x)
+        self._now = self._maxima.get(key) or self._prepare(key, x.shape)
+        return self._now.forward(x)
 
     def backward(self, dy: Array) -> Array:
-        dy = rows_first(dy)
-        dx = self.workspace.array("dx", self._x.shape)
-        dx.fill(0)
-        open_windows = self.workspace.array("open", self._y.shape, bool)
-        open_windows.fill(True)
-        for outputs, inputs in self._elements():
-            wins = self._x[inputs] == self._y[outputs]
-            wins &= open_windows[outputs]
-            open_windows[outputs] ^= wins
-            dx[inputs] += dy[outputs] * wins
-        return logical(dx)
+        return self._now.backward(dy)
 
-    def _elements(self) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-        """Return, for every element of the window in row-major order, the outputs and the inputs that meet there."""
-        return [
-            ((outputs, slice(None), output_columns), (inputs, slice(None), input_columns))
-            for outputs, inputs in map(self.rows.reach, range(self.kernel_size[0]))
-            for output_columns, input_columns in map(self.columns.reach, range(self.kernel_size[1]))
-        ]
+    def _prepare(self, key: tuple[int, ...], shape: tuple[int, ...]) -> SlidingMax | TiledMax:
+        """Make what computes inputs of this size and memory order, which outputs and gradients keep."""
+        tiled = self.rows.tiles and self.columns.tiles
+        kind = TiledMax if tiled and self.backend.prefers_long_operations else SlidingMax
+        maximum = self._maxima[key] = kind(self.rows, self.columns, shape, key[1:], self.backend)
+        return maximum
 
 
 @validated

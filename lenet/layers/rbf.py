@@ -57,17 +57,19 @@ class RBF(Layer):
         self.targets = backend.array(targets(), backend.dtype)
 
     def forward(self, x: Array) -> Array:
-        xp = self.backend.xp
-        self._x = x
-        y = xp.dot(x, self.targets.T)
+        xp, array = self.backend.xp, self.workspace.array
+        self._x, samples = x, len(x)
+        y = xp.dot(x, self.targets.T, out=array("y", (samples, len(self.targets))))
         y *= 2
         y -= PIXELS  # |target|²
-        y -= xp.multiply(x, x).sum(axis=1, keepdims=True)
+        squares = xp.multiply(x, x, out=self.workspace.like("products", x))
+        y -= squares.sum(axis=1, keepdims=True, out=array("length", (samples, 1)))
         return y
 
     def backward(self, dy: Array) -> Array:
-        xp = self.backend.xp
-        dx = xp.dot(dy, self.targets)
-        dx -= self._x * dy.sum(axis=1, keepdims=True)
+        xp, array = self.backend.xp, self.workspace.array
+        dx = xp.dot(dy, self.targets, out=array("dx", (len(dy), PIXELS)))
+        total = dy.sum(axis=1, keepdims=True, out=array("length", (len(dy), 1)))
+        dx -= xp.multiply(self._x, total, out=self.workspace.like("products", self._x))
         dx *= 2
         return dx

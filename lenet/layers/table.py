@@ -59,14 +59,15 @@ class TableConv2d(Conv2d):
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         spec = Conv2d.parameter_specs(self)["weight"]
-        self._whole, self._whole_gradient = (spec.view(backend.zeros(spec.size)) for _ in range(2))
+        self._whole, self._whole_gradient = backend.zeros(spec.size), backend.zeros(spec.size)
         super().bind(
             backend,
-            parameters | {"weight": self._whole},
-            gradients | {"weight": self._whole_gradient},
+            parameters | {"weight": spec.view(self._whole)},
+            gradients | {"weight": spec.view(self._whole_gradient)},
         )
         self.parameters, self.gradients = parameters, gradients
-        self._at = tuple(map(backend.array, self._places()))
+        elements = spec.view(np.arange(spec.size))
+        self._at = backend.array(elements[self._places()])  # of `weight`'s shape
 
     def forward(self, x: Array) -> Array:
         self._whole[self._at] = self.parameters["weight"]
@@ -74,7 +75,7 @@ class TableConv2d(Conv2d):
 
     def backward(self, dy: Array) -> Array | None:
         dx = super().backward(dy)
-        self.gradients["weight"][...] = self._whole_gradient[self._at]
+        self.backend.gather(self._whole_gradient, self._at, out=self.gradients["weight"])
         return dx
 
     def _places(self) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from lenet.backend import Array, Backend
 from lenet.layers.base import Layer, Shape, ShapeError, image_shape
 from lenet.validation import NonNegativeInt, PositiveInt
 
@@ -83,6 +84,32 @@ class Meeting:
     position: int
     kernel_row: int
     count: int
+
+
+WITHIN = (3, 5)
+"""The axes that lie within a window in what `Tiling.windows` returns."""
+
+
+class Tiling:
+    """Images split into windows that tile them, as views."""
+
+    def __init__(self, rows: Windows, columns: Windows, backend: Backend) -> None:
+        self._rows, self._columns = rows, columns
+        self._strided = backend.xp.lib.stride_tricks.as_strided
+
+    def windows(self, images: Array) -> Array:
+        """View `(N, C, H, W)` as `(N, C, rows, KH, columns, KW)`."""
+        rows, columns = self._rows, self._columns
+        sample, channel, row, column = images.strides
+        return self._strided(
+            images,
+            shape=(*images.shape[:2], rows.count, rows.kernel, columns.count, columns.kernel),
+            strides=(sample, channel, rows.kernel * row, row, columns.kernel * column, column),
+        )
+
+    def one_a_window(self, values: Array) -> Array:
+        """View `(N, C, rows, columns)` so that it is broadcast over the windows."""
+        return values[:, :, :, None, :, None]
 
 
 def windows_over(

@@ -53,6 +53,7 @@ class Optimizer(ABC):
         self.xp = backend.xp
         self._scratch = backend.zeros(theta.shape, theta.dtype)
         self._norm = self.xp.zeros((), dtype=theta.dtype)
+        self._clears = not backend.prefers_long_operations
         self._vanishing = float(np.finfo(theta.dtype).tiny) * VANISHING
         mask = np.ones_like(decays) if self.decay_biases else decays
         self._decay = self.xp.asarray(mask * self.weight_decay, dtype=theta.dtype)
@@ -60,10 +61,10 @@ class Optimizer(ABC):
     def step(self, theta: Array, gradient: Array, lr: float, number: int = 0) -> None:
         """Move `theta` one step at the rate `lr`, in place.
 
-        `number` is how many steps were taken before, in the whole training; every `CLEAR_EVERY` steps, what has
-        vanished of the optimizer's vectors is cleared. `gradient` is used up: what it holds afterwards means nothing.
+        `number` is how many steps were taken before, in the whole training; on a CPU, every `CLEAR_EVERY` steps, what
+        has vanished of the optimizer's vectors is cleared. `gradient` is used up: what it then holds means nothing.
         """
-        if number % CLEAR_EVERY == 0:
+        if self._clears and number % CLEAR_EVERY == 0:
             self._clear()
         if self.clip_norm is not None:
             gradient *= self._clip_factor(gradient, self.clip_norm)
@@ -79,7 +80,7 @@ class Optimizer(ABC):
         """Set to zero what has all but vanished of the vectors in `state`.
 
         A velocity that no gradient feeds any more halves every few steps, until it is subnormal: from then on
-        processors take some hundred cycles for each product with it.
+        processors take some hundred cycles for each product with it, and GPUs no more than for any other.
         """
         for vector in self.state.values():
             lives = self.xp.abs(vector, out=self._scratch)

@@ -72,8 +72,9 @@ class Engine:
         most = max(LONGEST_DRAW, *map(len, tables.values()))
         self._indices = backend.shared((most,), np.intp)
         self._lanes = backend.shared((LANES, network.size))
-        self._losses = backend.shared((LANES,), np.float64)
-        self._correct = backend.shared((LANES,), np.float64)
+        self._sums = backend.shared((2, LANES), np.float64)  # of losses, and of right answers
+        self._means = backend.zeros(2, np.float64)
+        self._part = backend.zeros(2, np.float64)
         self._scores = tuple(backend.shared((most,), dtype) for dtype in (backend.dtype, np.intp, backend.dtype))
         self._replica = network.replica()
         self._replica.now.seed = seed
@@ -92,20 +93,23 @@ class Engine:
         self._crew.dismiss()
         self._blas.restore_original_limits()
 
-    def gradient(self, table: str, indices: Array, step: int = 0) -> tuple[Array, Array, Array]:
-        """Return the mean loss and the accuracy of a batch, and the gradient of that loss, a vector like `theta`.
+    def gradient(self, table: str, indices: Array, step: int = 0) -> tuple[Array, Array]:
+        """Return the mean loss and the accuracy of a batch, `(2,)`, and that loss's gradient, a vector like `theta`.
 
-        `step` is the training step's number, on which what is drawn at random depends.
+        Both are buffers, which hold until the engine is asked again. `step` is the training step's number, on which
+        what is drawn at random depends.
         """
         batch = len(indices)
         parts = self._give_out(TRAIN, table, indices, step)
         if parts == 1:
-            return self._losses[0] / batch, self._correct[0] / batch, self._replica.gradient
+            return self.backend.xp.divide(self._sums[:, 0], batch, out=self._means), self._replica.gradient
         lanes = min(parts, LANES)
         total = self._lanes[0]
         for lane in range(1, lanes):
             total += self._lanes[lane]
-        return self._losses[:lanes].sum() / batch, self._correct[:lanes].sum() / batch, total
+        self._sums[:, :lanes].sum(axis=1, out=self._means)
+        self._means /= batch
+        return self._means, total
 
     def curvature(self, table: str, indices: Array) -> Array:
         """Return the mean of the loss's curvature over images, a vector like `theta`, computed by this process alone.
@@ -123,13 +127,24 @@ class Engine:
 
     def score(self, table: str, indices: Array | None = None) -> Scores:
         """Return what the network makes of the table's images at `indices`, or of all."""
+        labels, found = self._score_all(table, indices)
+        losses, predictions, probabilities = (self.backend.to_host(scores.copy()) for scores in found)
+        return Scores(losses, self.backend.to_host(labels), predictions, probabilities)
+
+    def measure(self, table: str, indices: Array | None = None) -> tuple[float, float]:
+        """Return the mean loss and the accuracy on the table's images at `indices`, or on all: all that is read."""
+        labels, (losses, predictions, _) = self._score_all(table, indices)
+        losses.mean(dtype=np.float64, out=self._means[0, ...])
+        (predictions == labels).mean(out=self._means[1, ...])
+        loss, accuracy = self._means.tolist()
+        return loss, accuracy
+
+    def _score_all(self, table: str, indices: Array | None) -> tuple[Array, list[Array]]:
+        """Return the labels at `indices`, and their images' losses, predictions and probabilities, in buffers."""
         if indices is None:
             indices = self.backend.xp.arange(len(self.tables[table]))
         self._give_out(SCORE, table, indices)
-        labels = self.tables[table].labels[indices]
-        found = [scores[: len(indices)].copy() for scores in self._scores]
-        losses, predictions, probabilities = map(self.backend.to_host, found)
-        return Scores(losses, self.backend.to_host(labels), predictions, probabilities)
+        return self.tables[table].labels[indices], [scores[: len(indices)] for scores in self._scores]
 
     def _give_out(self, kind: int, table: str, indices: Array, step: int = 0) -> int:
         """Have the images at `indices` worked on, alone if they are one sub-batch; return the number of sub-batches."""
@@ -164,18 +179,19 @@ class Engine:
         """Add a sub-batch's summed loss, right answers and gradient to its lane."""
         images, labels = table.batch(self._indices[piece], self._workspace, self._distortion, self._replica.now)
         logits = self._replica.forward(images)
-        loss = self.loss.forward(logits, labels).sum(dtype=np.float64)
-        correct = self.backend.xp.count_nonzero(logits.argmax(axis=1) == labels)
+        lane, adds = part % LANES, part >= LANES
+        sums = self._part if adds else self._sums[:, lane]
+        self.loss.forward(logits, labels).sum(dtype=np.float64, out=sums[0, ...])
+        best = logits.argmax(axis=1, out=self._workspace.array("best", labels.shape, np.intp))
+        right = self.backend.xp.equal(best, labels, out=self._workspace.array("right", labels.shape, bool))
+        right.sum(dtype=np.float64, out=sums[1, ...])
         self._replica.backward(self.loss.backward(1 / batch))
-        lane = part % LANES
-        if part >= LANES:
-            self._losses[lane] += loss
-            self._correct[lane] += correct
-            self._lanes[lane] += self._replica.gradient
-        else:
-            self._losses[lane], self._correct[lane] = loss, correct
-            if piece.stop - piece.start < batch:  # a batch in one piece is read from the replica itself
-                self._lanes[lane] = self._replica.gradient
+        if adds:
+            lane_sums, lane_gradient = self._sums[:, lane], self._lanes[lane]
+            lane_sums += sums
+            lane_gradient += self._replica.gradient
+        elif piece.stop - piece.start < batch:  # a batch in one piece is read from the replica itself
+            self._lanes[lane] = self._replica.gradient
 
     def _score(self, table: ImageTable, piece: slice) -> None:
         """Write each image's loss, predicted class and that class's probability to their places."""

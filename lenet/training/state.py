@@ -48,7 +48,7 @@ def capture(trainer: Trainer) -> tuple[Arrays, dict[str, Any]]:
     Where a step has been broken off, or what it made is not finite, it is the state from which the epoch began.
     """
     progress, start, network = trainer.progress, trainer.epoch_start, trainer.network
-    sums = [float(progress.loss), float(progress.accuracy), progress.seconds]
+    sums = [*progress.sums.tolist(), progress.seconds]
     epoch, step, vectors = progress.epoch, progress.step, trainer.vectors()
     if not (trainer.at_rest and all(map(math.isfinite, sums)) and trainer.is_finite()):
         epoch, step, vectors, sums = start.epoch, trainer.first_step(start.epoch), start.vectors, [0.0, 0.0, 0.0]
@@ -80,7 +80,8 @@ def restore(trainer: Trainer, saved: Checkpoint) -> None:
         if prefix or not within:
             copies = {name: vector.copy() for name, vector in vectors.items()}
             trainer.epoch_start = EpochStart(state.epoch, copies)
-    trainer.progress = Progress(**dict(state))
+    sums = trainer.backend.array([state.loss, state.accuracy], np.float64)
+    trainer.progress = Progress(sums, state.epoch, state.step, state.seconds, state.history)
 
 
 def read_state(saved: Checkpoint) -> State:
@@ -114,7 +115,7 @@ def _named(vectors: Mapping[str, Array], network: Network) -> Arrays:
     In their logical shapes and in C order, wherever and however they lie.
     """
     return {
-        f"{kind}/{name}": np.array(network.backend.to_host(view), order="C")
+        f"{kind}/{name}": np.array(view, order="C")
         for kind, vector in vectors.items()
-        for name, view in network.views(vector).items()
+        for name, view in network.views(network.backend.to_host(vector)).items()
     }

@@ -24,14 +24,13 @@ Record = dict[str, float]
 class Progress:
     """Where training stands: everything but the weights and the optimizer's vectors.
 
-    `epoch` counts the finished epochs and `step` all steps; `loss` and `accuracy` sum the batch means of the epoch
-    under way, whose steps took `seconds`.
+    `epoch` counts the finished epochs and `step` all steps; `sums`, an array `(2,)` on the device, adds up the mean
+    loss and the accuracy of each batch of the epoch under way, whose steps took `seconds`.
     """
 
+    sums: Array
     epoch: int = 0
     step: int = 0
-    loss: float | Array = 0.0
-    accuracy: float | Array = 0.0
     seconds: float = 0.0
     history: list[Record] = field(default_factory=list)
 
@@ -81,7 +80,7 @@ class Trainer:
         self.seed = seed
         self.images = len(engine.tables["train"])
         self.validate = validate
-        self.progress = Progress()
+        self.progress = Progress(self.backend.zeros(2, np.float64))
         self.diverged = False
         self.at_rest = True
         self._trained = self.network.theta[: self.network.trained]
@@ -113,7 +112,8 @@ class Trainer:
                 self.progress.step = self.first_step(self.progress.epoch)
                 for name, vector in self.vectors().items():
                     vector[...] = self.epoch_start.vectors[name]
-            self.progress.loss = self.progress.accuracy = self.progress.seconds = 0.0
+            self.progress.sums.fill(0)
+            self.progress.seconds = 0.0
             self.at_rest = True
             yield record
 
@@ -129,23 +129,20 @@ class Trainer:
             if progress.step == first:
                 self._take_curvature()
             rate = self._rate(progress.step)
-            loss, accuracy, gradient = self.engine.gradient("train", order[start : start + batch], progress.step)
+            means, gradient = self.engine.gradient("train", order[start : start + batch], progress.step)
             self.at_rest = False
             with np.errstate(over="ignore", invalid="ignore"):  # divergence is seen by its loss
                 self.network.average(gradient)
                 self.optimizer.step(self._trained, gradient[: len(self._trained)], rate, progress.step)
             progress.step += 1
-            progress.loss += loss
-            progress.accuracy += accuracy
+            progress.sums += means
             self.at_rest = True
-            if after_step and after_step(progress.step, rate, float(loss)):
+            if after_step and after_step(progress.step, rate, float(means[0])):
                 self.diverged = True
                 break
         taken = progress.step - first
-        record = {
-            "train/loss": float(progress.loss) / taken,
-            "train/accuracy": float(progress.accuracy) / taken,
-        }
+        loss, accuracy = progress.sums.tolist()  # here the host waits for the epoch's last step
+        record = {"train/loss": loss / taken, "train/accuracy": accuracy / taken}
         progress.seconds = time.perf_counter() - started
         record |= self.validate(progress.epoch)
         rates = {"lr": self._rate(progress.step - 1)}

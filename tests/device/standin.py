@@ -1,0 +1,392 @@
+"""A strict stand-in for CuPy: NumPy arrays that refuse what CuPy's refuse, and count what costs on a device.
+
+It has what `lenet` calls on arrays and nothing else, with CuPy's own names and keywords; `test_contract.py` looks each
+of them up in the real package. Where CuPy takes more than is needed here, the stand-in is the stricter of the two.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+UFUNCS = (
+    *("add", "subtract", "multiply", "divide", "maximum", "minimum", "equal", "greater", "greater_equal"),
+    *("right_shift", "exp", "log", "sqrt", "tanh", "sin", "cos", "floor", "abs", "isfinite"),
+)
+"""Elementwise functions; each takes arrays and scalars, `out` and `dtype`."""
+
+SCALARS = (bool, int, float, np.bool_, np.number)
+
+
+@dataclass
+class Counts:
+    """What was done on the device since the last `clear`."""
+
+    launches: int = 0
+    allocations: int = 0
+    uploads: int = 0
+    reads: int = 0
+    sequence: list[tuple[str, tuple[int, ...], int]] = field(default_factory=list)
+    """Each launch in order: what, and the shape and address of what came of it."""
+
+    def clear(self) -> None:
+        self.launches = self.allocations = self.uploads = self.reads = 0
+        self.sequence = []
+
+
+class DeviceArray:
+    """An array on the device. What it holds can be got at by `get`, `item` and conversions to a number alone."""
+
+    __array_ufunc__ = None  # so that NumPy's operators leave it to ours, which refuse
+
+    def __init__(self, held: np.ndarray, device: "StandIn") -> None:
+        self._held = held
+        self._device = device
+
+    def __array__(self, *args: Any, **keywords: Any) -> np.ndarray:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`.")
+
+    def __iter__(self) -> Iterator["DeviceArray"]:
+        if self.ndim < 2:
+            raise TypeError("a loop over a device array of one axis goes element by element")
+        return (self[place] for place in range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    shape = property(lambda self: self._held.shape)
+    dtype = property(lambda self: self._held.dtype)
+    ndim = property(lambda self: self._held.ndim)
+    size = property(lambda self: self._held.size)
+    itemsize = property(lambda self: self._held.itemsize)
+    nbytes = property(lambda self: self._held.nbytes)
+    strides = property(lambda self: self._held.strides)
+
+    @property
+    def flags(self) -> SimpleNamespace:
+        """CuPy's flags know nothing of `writeable`."""
+        flags = self._held.flags
+        return SimpleNamespace(
+            c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata
+        )
+
+    # What is read makes the host wait.
+
+    def get(self) -> np.ndarray:
+        self._device.counts.reads += 1
+        return self._held.copy()
+
+    def item(self) -> Any:
+        return self.get().item()
+
+    def tolist(self) -> Any:
+        return self.get().tolist()
+
+    def __float__(self) -> float:
+        return float(self.get())
+
+    def __int__(self) -> int:
+        return int(self.get())
+
+    def __bool__(self) -> bool:
+        return bool(self.get())
+
+    def __index__(self) -> int:
+        raise TypeError("a device array is no index of Python's; read it with int()")
+
+    # Views cost nothing.
+
+    @property
+    def T(self) -> "DeviceArray":  # noqa: N802
+        return self._view(self._held.T)
+
+    def transpose(self, *axes: Any) -> "DeviceArray":
+        return self._view(self._held.transpose(*axes))
+
+    def view(self, dtype: Any = None) -> "DeviceArray":
+        return self._view(self._held.view(dtype) if dtype else self._held.view())
+
+    def reshape(self, *shape: Any) -> "DeviceArray":
+        return self._viewed_or_copied("reshape", self._held.reshape(*shape))
+
+    def ravel(self) -> "DeviceArray":
+        return self._viewed_or_copied("ravel", self._held.ravel())
+
+    def __getitem__(self, key: Any) -> "DeviceArray":
+        key, arrays = self._device.index(key)
+        found = self._held[key]
+        return self._device.made("gather", found) if arrays else self._view(found)
+
+    # What computes is launched.
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        key, arrays = self._device.index(key)
+        self._held[key] = self._device.operand(value)
+        self._device.launch("scatter" if arrays else "copy", self._held[key])
+
+    def fill(self, value: Any) -> None:
+        self._held.fill(self._device.operand(value))
+        self._device.launch("fill", self._held)
+
+    def copy(self) -> "DeviceArray":
+        return self._device.made("copy", self._held.copy())
+
+    def astype(self, dtype: Any) -> "DeviceArray":
+        return self._device.made("astype", self._held.astype(dtype, order="K"))
+
+    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> "DeviceArray":
+        return self._reduce("sum", out, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> "DeviceArray":
+        return self._reduce("mean", out, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> "DeviceArray":
+        return self._reduce("max", out, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> "DeviceArray":
+        return self._reduce("all", out, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: Any = None, out: Any = None, dtype: Any = None, keepdims: bool = False) -> "DeviceArray":
+        assert dtype is None
+        return self._reduce("argmax", out, axis=axis, keepdims=keepdims)
+
+    def _reduce(self, name: str, out: Any, **keywords: Any) -> "DeviceArray":
+        device = self._device
+        if out is not None:
+            getattr(self._held, name)(out=device.held(out), **keywords)
+            return device.launched(name, out)
+        return device.made(name, np.asarray(getattr(self._held, name)(**keywords)))
+
+    def _view(self, held: np.ndarray) -> "DeviceArray":
+        return DeviceArray(held, self._device)
+
+    def _viewed_or_copied(self, name: str, held: np.ndarray) -> "DeviceArray":
+        if not self.size or np.shares_memory(held, self._held, max_work=1):
+            return self._view(held)
+        return self._device.made(name, held)
+
+
+def _operators() -> None:
+    """Give device arrays Python's operators, each a launch; those in place allocate nothing."""
+    symbols = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "xor": "bitwise_xor"}
+    symbols |= {"and": "bitwise_and", "rshift": "right_shift"}
+    for symbol, name in symbols.items():
+
+        def forth(self: DeviceArray, other: Any, name: str = name) -> DeviceArray:
+            return self._device.ufunc(name, self, other)
+
+        def back(self: DeviceArray, other: Any, name: str = name) -> DeviceArray:
+            return self._device.ufunc(name, other, self)
+
+        def within(self: DeviceArray, other: Any, name: str = name) -> DeviceArray:
+            return self._device.ufunc(name, self, other, out=self)
+
+        setattr(DeviceArray, f"__{symbol}__", forth)
+        setattr(DeviceArray, f"__r{symbol}__", back)
+        setattr(DeviceArray, f"__i{symbol}__", within)
+    for symbol, name in {"eq": "equal", "ne": "not_equal", "lt": "less", "gt": "greater"}.items():
+
+        def compared(self: DeviceArray, other: Any, name: str = name) -> DeviceArray:
+            return self._device.ufunc(name, self, other)
+
+        setattr(DeviceArray, f"__{symbol}__", compared)
+    DeviceArray.__neg__ = lambda self: self._device.ufunc("negative", self)  # type: ignore[attr-defined]
+
+
+_operators()
+
+
+class StandIn:
+    """The module: `backend.xp`."""
+
+    inf = math.inf
+    uint32 = np.uint32
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=self._as_strided))
+        for name in UFUNCS:
+            setattr(self, name, self._named(name))
+
+    # From the host and back.
+
+    def array(self, obj: Any, dtype: Any = None) -> DeviceArray:
+        if isinstance(obj, DeviceArray):
+            return self.made("copy", obj._held.astype(dtype or obj.dtype, order="K"))
+        return self._uploaded(np.array(obj, dtype))
+
+    def asarray(self, a: Any, dtype: Any = None) -> DeviceArray:
+        if isinstance(a, DeviceArray):
+            return a if dtype in (None, a.dtype) else a.astype(dtype)
+        return self._uploaded(np.array(a, dtype))
+
+    def asnumpy(self, a: DeviceArray) -> np.ndarray:
+        self.held(a)
+        return a.get()
+
+    # New arrays.
+
+    def zeros(self, shape: Any, dtype: Any = float) -> DeviceArray:
+        return self.made("fill", np.zeros(shape, dtype))
+
+    def ones(self, shape: Any, dtype: Any = float) -> DeviceArray:
+        return self.made("fill", np.ones(shape, dtype))
+
+    def empty(self, shape: Any, dtype: Any = float) -> DeviceArray:
+        self.counts.allocations += 1
+        return DeviceArray(np.empty(shape, dtype), self)
+
+    def empty_like(self, prototype: DeviceArray, dtype: Any = None) -> DeviceArray:
+        self.counts.allocations += 1
+        return DeviceArray(np.empty_like(self.held(prototype), dtype), self)
+
+    def ones_like(self, a: DeviceArray, dtype: Any = None) -> DeviceArray:
+        return self.made("fill", np.ones_like(self.held(a), dtype))
+
+    def arange(self, start: int, stop: int | None = None, step: int = 1, dtype: Any = None) -> DeviceArray:
+        bounds = (0, start) if stop is None else (start, stop)
+        return self.made("arange", np.arange(*bounds, step, dtype=dtype))
+
+    # Functions of arrays.
+
+    def take(self, a: DeviceArray, indices: DeviceArray, axis: Any = None, out: Any = None) -> DeviceArray:
+        found = self.held(a).take(self.held(indices), axis=axis)
+        return self._written("gather", found, out)
+
+    def sum(self, a: DeviceArray, axis: Any = None, dtype: Any = None, out: Any = None) -> DeviceArray:
+        self.held(a)
+        return a.sum(axis, dtype, out)
+
+    def count_nonzero(self, a: DeviceArray, axis: Any = None) -> DeviceArray:
+        return self.made("count_nonzero", np.asarray(np.count_nonzero(self.held(a), axis)))
+
+    def dot(self, a: DeviceArray, b: DeviceArray, out: Any = None) -> DeviceArray:
+        """Matrix product as CuPy has it: by cuBLAS, which takes rows or columns that lie one after another alone."""
+        one, other = self.held(a), self.held(b)
+        assert max(one.ndim, other.ndim) <= 2
+        if out is not None:
+            if out.dtype != np.result_type(one, other):
+                raise ValueError("Not supported dtype combination.")
+            if not out.flags.c_contiguous:
+                raise ValueError("Output array must be C-contiguous")
+        for operand in (one, other):
+            if not operand.flags.c_contiguous and not operand.flags.f_contiguous:
+                self._hidden_copy(operand)
+        if out is None:
+            return self.made("dot", np.asarray(np.dot(one, other)))
+        np.dot(one, other, out=out._held)
+        return self.launched("dot", out)
+
+    def matmul(self, a: DeviceArray, b: DeviceArray, out: Any = None) -> DeviceArray:
+        """Stacks of products as CuPy has them: operands are copied to lie without gaps, and so is the result.
+
+        A single matrix that meets a stack is found by arrays of pointers, which are made at each call.
+        """
+        one, other = self.held(a), self.held(b)
+        stacked = max(one.ndim, other.ndim) > 2
+        if not stacked and (out is None or out.flags.c_contiguous):
+            return self._matrices(a, b, out)
+        result = np.matmul(one, other)
+        for operand in (one, other):
+            if not operand.flags.c_contiguous and (stacked or not operand.flags.f_contiguous):
+                self._hidden_copy(operand)
+        if stacked and any(math.prod(operand.shape[:-2]) != math.prod(result.shape[:-2]) for operand in (one, other)):
+            for _ in range(3 * (result.ndim - 2)):
+                self._hidden_copy(np.empty(result.shape[0]))
+        if out is None:
+            return self.made("matmul", result)
+        self.launch("matmul", self.held(out))
+        if not out.flags.c_contiguous:
+            self._hidden_copy(result)
+        np.matmul(one, other, out=self.held(out))
+        return out
+
+    def _matrices(self, a: DeviceArray, b: DeviceArray, out: Any) -> DeviceArray:
+        for operand in (a._held, b._held):
+            if not operand.flags.c_contiguous and not operand.flags.f_contiguous:
+                self._hidden_copy(operand)
+        if out is None:
+            return self.made("dot", np.asarray(np.matmul(a._held, b._held)))
+        np.matmul(a._held, b._held, out=out._held)
+        return self.launched("dot", out)
+
+    def _as_strided(self, x: DeviceArray, shape: Any = None, strides: Any = None) -> DeviceArray:
+        return DeviceArray(np.lib.stride_tricks.as_strided(self.held(x), shape, strides), self)
+
+    def ufunc(self, name: str, *operands: Any, out: Any = None, dtype: Any = None) -> DeviceArray:
+        """Launch an elementwise function."""
+        given = [self.operand(operand) for operand in operands]
+        keywords = {} if dtype is None else {"dtype": dtype}
+        if out is None:
+            return self.made(name, np.asarray(getattr(np, name)(*given, **keywords)))
+        getattr(np, name)(*given, out=self.held(out), **keywords)
+        return self.launched(name, out)
+
+    def _named(self, name: str) -> Callable[..., DeviceArray]:
+        def call(*operands: Any, out: Any = None, dtype: Any = None) -> DeviceArray:
+            return self.ufunc(name, *operands, out=out, dtype=dtype)
+
+        return call
+
+    # What is counted, and what is refused.
+
+    def held(self, array: Any) -> np.ndarray:
+        """Return what an array on the device holds; refuse all else."""
+        if not isinstance(array, DeviceArray):
+            raise TypeError(f"Unsupported type {type(array)}")
+        return array._held
+
+    def operand(self, value: Any) -> Any:
+        """Return what an operand holds: an array on the device, or a scalar, which goes with the launch."""
+        return value if isinstance(value, SCALARS) else self.held(value)
+
+    def index(self, key: Any) -> tuple[Any, bool]:
+        """Return an index as NumPy takes it, and of how many arrays; refuse lists and NumPy arrays.
+
+        Several arrays are first made one, with a launch and an array for each. All else is a view, if only of a number.
+        """
+        parts = key if isinstance(key, tuple) else (key,)
+        for part in parts:
+            if part is not None and part is not ... and not isinstance(part, int | slice | DeviceArray):
+                raise TypeError(f"Unsupported type {type(part)} as an index")
+        arrays = [part._held for part in parts if isinstance(part, DeviceArray)]
+        for array in arrays if len(arrays) > 1 else ():
+            self._hidden_copy(array)
+        found = tuple(part._held if isinstance(part, DeviceArray) else part for part in parts)
+        if not arrays and all(part is not ... for part in parts):
+            found = (*found, ...)
+        return found, len(arrays)
+
+    def made(self, name: str, held: np.ndarray) -> DeviceArray:
+        """Count a launch that allocates its result."""
+        self.counts.allocations += 1
+        return self.launched(name, DeviceArray(held, self))
+
+    def launched(self, name: str, array: DeviceArray) -> DeviceArray:
+        self.launch(name, array._held)
+        return array
+
+    def launch(self, name: str, result: np.ndarray) -> None:
+        if result.size:  # of nothing, nothing is launched
+            self.counts.launches += 1
+            self.counts.sequence.append((name, result.shape, result.ctypes.data))
+
+    def _hidden_copy(self, held: np.ndarray) -> None:
+        self.counts.allocations += 1
+        self.launch("hidden copy", held)
+
+    def _written(self, name: str, held: np.ndarray, out: Any) -> DeviceArray:
+        if out is None:
+            return self.made(name, held)
+        if out.shape != held.shape or out.dtype != held.dtype:
+            raise TypeError(f"{name}: what comes out is {held.shape} {held.dtype}, not {out.shape} {out.dtype}")
+        self.held(out)[...] = held
+        return self.launched(name, out)
+
+    def _uploaded(self, held: np.ndarray) -> DeviceArray:
+        self.counts.uploads += 1
+        self.counts.allocations += 1
+        return DeviceArray(held, self)
