@@ -1,10 +1,11 @@
 # `make` alone lists what can be made.
 PYTHON ?= python3
 BIN := .venv/bin
+CUDA ?= 12
 SOURCES := lenet tests benchmarks experiments
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-extras test-all reliability bench experiment experiments experiments-report lint types clean
+.PHONY: help sweep test test-long test-extras test-all test-gpu reliability bench bench-gpu experiment experiments experiments-report lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,7 +19,11 @@ help: ## show this list
 .venv-extras/installed: pyproject.toml
 	@echo "Making .venv-extras and installing, Ray too (this takes a minute or two) …"
 	$(PYTHON) -m venv .venv-extras
-	.venv-extras/bin/pip install --quiet --disable-pip-version-check --editable '.[test,optuna,ray,slurm]' 'psycopg[binary]'
+	.venv-extras/bin/pip install --quiet --disable-pip-version-check --editable '.[test,optuna,ray,slurm]' 'psycopg[binary]' 'cupy-cuda12x>=14'
+	touch $@
+
+.venv/gpu: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,cuda$(CUDA)]'
 	touch $@
 
 sweep: .venv/installed ## train twice, at two learning rates, on the digits that come with the install
@@ -31,11 +36,16 @@ test-long: .venv/installed ## run the long tests alone (those on full MNIST need
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'slow or full_mnist'
 
 # An environment of their own: Ray's launcher holds cloudpickle, which MLflow uses too, to an old version.
-test-extras: .venv-extras/installed ## run the tests of searches, clusters and servers, which are started for it (some minutes)
+test-extras: .venv-extras/installed ## run the tests of searches, of clusters and servers (started for it), and of CuPy's names
 	.venv-extras/bin/python -m pytest tests/test_search.py
+	.venv-extras/bin/python -m pytest tests/device/test_contract.py
 	.venv-extras/bin/python -m pytest -m cluster
 
 test-all: test test-long test-extras ## run all tests
+
+test-gpu: .venv/gpu ## run the tests on an NVIDIA GPU (CUDA=13 for a driver of CUDA 13)
+	$(BIN)/python -m pytest -m gpu tests/device
+	$(BIN)/python -m pytest tests/device/test_contract.py
 
 reliability: .venv/installed ## try kills, faults and hostile input at length, and write what happened to docs/reliability.md
 	$(BIN)/python -m pytest tests/reliability -n 2 --dist worksteal -m 'slow or not slow' --report docs/reliability.md
@@ -47,6 +57,10 @@ bench: .venv/installed ## measure speed and cost side by side with PyTorch and J
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.whole_run
 	$(BIN)/python -m benchmarks.sweeps
+
+bench-gpu: .venv/gpu ## measure speed, memory and launches on an NVIDIA GPU side by side with PyTorch (some minutes)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench,cuda$(CUDA)]'
+	$(BIN)/python -m benchmarks.gpu
 
 experiment: .venv/installed ## measure one again, NAME=…, on full MNIST, into experiments/results (seconds to an hour)
 	@test -n '$(NAME)' || { echo 'make experiment NAME=…: a file of experiments/ without .yaml' >&2; exit 2; }

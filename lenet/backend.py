@@ -1,4 +1,4 @@
-"""The array library that a run computes with: NumPy or CuPy, chosen once and passed in. Only this file imports cupy."""
+"""The array library that a run computes with: NumPy or CuPy, chosen once and passed in."""
 
 import math
 import mmap
@@ -12,7 +12,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from lenet.errors import UserError
-from lenet.validation import PositiveInt, validated
+from lenet.gpu import GpuMissing, check, find
+from lenet.validation import NonNegativeInt, PositiveInt, validated
 
 Array = Any
 """An array of the backend in use: `numpy.ndarray` or `cupy.ndarray`."""
@@ -26,6 +27,9 @@ CACHE_LINE = 64
 CPU_SUB_BATCH = 32
 """Samples whose arrays stay in a core's second-level cache (about 250 KB a sample in float32)."""
 
+GPU_SUB_BATCH = 1024
+"""Samples that a GPU gets at once at most, so that scoring a whole data set does not take all of its memory."""
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -33,7 +37,7 @@ class Backend:
 
     `sub_batch` is the number of samples that go through the network at once. A larger batch is cut into pieces
     of that size whose results are reduced in their order, so the bits of a result do not depend on `threads`.
-    On a CPU a piece stays in the cache; a GPU prefers few large launches and gets the batch whole (None).
+    On a CPU a piece stays in the cache; a GPU prefers few large launches. None cuts nothing.
     """
 
     name: Literal["numpy", "cupy"]
@@ -99,27 +103,31 @@ class BackendSettings:
         name: Literal["auto", "numpy", "cupy"] = "auto",
         dtype: Literal["float32", "float64"] = "float32",
         threads: PositiveInt | None = None,
+        device: NonNegativeInt = 0,
     ) -> None:
         self.name = name
         self.dtype = np.dtype(dtype)
         self.threads = threads
+        self.device = device
 
     def open(self) -> Backend:
         """Return the backend that was asked for; `auto` takes a GPU where there is one.
 
-        Raises `UserError` where `cupy` is asked for and cannot be had, saying what is missing.
+        Raises `UserError` where `cupy` is asked for and cannot be had, saying what is missing, or where there is no GPU
+        of the number that was asked for.
         """
         if self.name == "numpy":
             return self._numpy("asked for")
-        missing = self._what_cupy_misses()
-        if not missing:
-            return self._cupy()
-        if self.name == "auto":
-            return self._numpy(f"chosen by backend=auto: {missing}")
-        raise UserError(
-            f"backend=cupy cannot be had: {missing}. It needs an NVIDIA GPU with its driver, and "
-            "`pip install 'lenet[cuda12]'` or `'lenet[cuda13]'`. Accepted here: backend=numpy."
-        )
+        try:
+            found = find(self.device)
+        except GpuMissing as missing:
+            if self.name == "auto":
+                return self._numpy(f"chosen by backend=auto: {missing}")
+            raise UserError(
+                f"backend=cupy cannot be had: {missing}; {missing.remedy}. Accepted here: backend=numpy."
+            ) from missing
+        reason = "asked for" if self.name == "cupy" else f"chosen by backend=auto: found {found.name}"
+        return Backend("cupy", found.cupy, self.dtype, 1, GPU_SUB_BATCH, gpu=found.name, reason=reason)
 
     def keep_to(self, cores: int) -> None:
         """Use no more than so many threads, unless their number was asked for."""
@@ -127,20 +135,13 @@ class BackendSettings:
 
     def takes_gpu(self) -> bool:
         """Say whether `open` would take a GPU here."""
-        return self.name != "numpy" and self._what_cupy_misses() is None
-
-    def _what_cupy_misses(self) -> str | None:
+        if self.name == "numpy":
+            return False
         try:
-            import cupy
-        except ImportError as error:
-            if error.name == "cupy":
-                return "the package CuPy is not installed"
-            return f"the package CuPy cannot be imported ({error})"
-        try:
-            count = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            return f"there is no NVIDIA GPU or no driver for it (CUDA says: {error})"
-        return None if count else "there is no NVIDIA GPU"
+            check(self.device)
+        except GpuMissing:
+            return False
+        return True
 
     def _numpy(self, reason: str) -> Backend:
         can_fork = sys.platform == "linux"  # elsewhere the system's own libraries do not bear it
@@ -150,13 +151,6 @@ class BackendSettings:
             )
         threads = self.threads or (usable_cores() if can_fork else 1)
         return Backend("numpy", np, self.dtype, threads, CPU_SUB_BATCH, SMALL_PRODUCT, reason=reason)
-
-    def _cupy(self) -> Backend:
-        import cupy
-
-        gpu = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
-        reason = "asked for" if self.name == "cupy" else f"chosen by backend=auto: found {gpu}"
-        return Backend("cupy", cupy, self.dtype, 1, None, gpu=gpu, reason=reason)
 
 
 def usable_cores() -> int:

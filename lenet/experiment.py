@@ -14,7 +14,7 @@ from lenet.progress import NewDisplay, ProgressBar
 from lenet.range_test import RangeTestRecorder
 from lenet.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
 from lenet.schedules import RangeTest
-from lenet.session import Session, open_session
+from lenet.session import Session, memory_errors_explained, open_session
 from lenet.signals import StopRequests, shielded
 from lenet.tables import cut
 from lenet.tracking.tags import STOPPED_EARLY
@@ -51,7 +51,7 @@ def execute(
         recording = recorded(plan, overrides, name, tags or {}, bench, earlier)
         if plan.sweep.parent:
             run = stack.enter_context(recording)
-        with stop.at_once():
+        with stop.at_once(), memory_errors_explained(plan):
             session = stack.enter_context(open_session(plan, bench))
             trainer = _trainer(plan, session)
             if earlier:
@@ -66,7 +66,8 @@ def execute(
             where = f"epoch {progress.epoch + 1}, step {within + 1}" if within else f"epoch {progress.epoch + 1}"
             log.info("%s goes on from %s", cut(run.name, NAME_WIDTH), where if progress.step else "its start")
         checkpoint = earlier.checkpoint if earlier else None
-        return run.id, _train(plan, session, trainer, overrides, run, stop, display, checkpoint)
+        with memory_errors_explained(plan):
+            return run.id, _train(plan, session, trainer, overrides, run, stop, display, checkpoint)
 
 
 def _trainer(plan: Plan, session: Session) -> Trainer:

@@ -23,6 +23,7 @@ CHANGEABLE = (
     "trainer.figures",
     "backend.name",
     "backend.threads",
+    "backend.device",
     "data.root",
     "data.images",
     "data.labels",

@@ -53,10 +53,10 @@ class Observer:
                 self.observed.kernels[epoch] = kernels.tolist()
         indices = trainer.backend.xp.arange(min(IMAGES, trainer.images))
         _, gradient = trainer.engine.gradient("train", indices, trainer.progress.step)
-        views, specs = trainer.network.views(gradient), trainer.network.specs
+        views, specs = trainer.network.views(trainer.backend.to_host(gradient)), trainer.network.specs
         with np.errstate(over="ignore"):
             sizes = {
-                name.rpartition("/")[0]: float(trainer.backend.xp.sqrt((views[name] ** 2).mean()))
+                name.rpartition("/")[0]: float(np.sqrt((views[name] ** 2).mean()))
                 for name, spec in specs.items()
                 if spec.fans is not None
             }

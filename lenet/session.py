@@ -15,6 +15,7 @@ from lenet.data.augmentation import Distortion
 from lenet.data.dataset import Images
 from lenet.data.loader import ImageTable
 from lenet.draws import Pass
+from lenet.errors import Failure
 from lenet.memory import Workspace
 from lenet.network import Network
 from lenet.random import stream
@@ -70,6 +71,27 @@ class Session:
             rows = np.array(self.backend.to_host(out)).reshape(*np.array(images.shape)[[2, 1, 3, 0]])
             seen.append(rows.transpose(3, 1, 0, 2))
         return images, np.stack(seen)
+
+
+class OutOfMemory(Failure):
+    """A run needs more memory than there is."""
+
+
+@contextmanager
+def memory_errors_explained(plan: Plan) -> Iterator[None]:
+    """Turn what is raised where memory runs out into `OutOfMemory`, which says what was asked for and what to try."""
+    try:
+        yield
+    except MemoryError as error:  # CuPy's is one too
+        on_gpu = plan.backend.takes_gpu()
+        where, look = ("the GPU", "`nvidia-smi`") if on_gpu else ("this machine", "`top`")
+        elsewhere = ", backend=numpy" if on_gpu else ""
+        dtype = "" if plan.backend.dtype == np.float32 else ", backend.dtype=float32"
+        raise OutOfMemory(
+            f"{where} has too little memory for trainer.batch_size={plan.trainer.sampler.batch} with backend.dtype="
+            f"{plan.backend.dtype} ({error}). Try a smaller trainer.batch_size{dtype}{elsewhere} or a smaller network; "
+            f"{look} shows what else takes memory there."
+        ) from error
 
 
 @contextmanager

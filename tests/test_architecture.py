@@ -14,6 +14,7 @@ ORDER = [
     {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables", "zipped"},
     {"trust", "stored_yaml", "stored_json", "aliases"},
     {"identity", "extras"},
+    {"gpu"},
     {"backend"},
     {"memory", "draws"},
     {
@@ -67,7 +68,7 @@ APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "
 HOMES = {
     "mlflow": {"tracking"},
     "matplotlib": {"plots"},
-    "cupy": {"backend"},
+    "cupy": {"gpu"},
     "hydra": {"clusters", "composition", "config", "construct", "diagnosis", "jobs", "launcher", "search", "sweeper"},
     "omegaconf": {"clusters", "composition", "config", "diagnosis", "jobs", "launcher", "sweeper"},
     "optuna": {"search"},

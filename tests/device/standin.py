@@ -49,6 +49,9 @@ class DeviceArray:
     def __array__(self, *args: Any, **keywords: Any) -> np.ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`.")
 
+    def __array_function__(self, function: Any, *args: Any) -> Any:
+        raise TypeError(f"{function.__name__} of NumPy is given an array on the device")
+
     def __iter__(self) -> Iterator["DeviceArray"]:
         if self.ndim < 2:
             raise TypeError("a loop over a device array of one axis goes element by element")
@@ -69,9 +72,7 @@ class DeviceArray:
     def flags(self) -> SimpleNamespace:
         """CuPy's flags know nothing of `writeable`."""
         flags = self._held.flags
-        return SimpleNamespace(
-            c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata
-        )
+        return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata)
 
     # What is read makes the host wait.
 
@@ -93,9 +94,6 @@ class DeviceArray:
 
     def __bool__(self) -> bool:
         return bool(self.get())
-
-    def __index__(self) -> int:
-        raise TypeError("a device array is no index of Python's; read it with int()")
 
     # Views cost nothing.
 
@@ -131,8 +129,8 @@ class DeviceArray:
         self._held.fill(self._device.operand(value))
         self._device.launch("fill", self._held)
 
-    def copy(self) -> "DeviceArray":
-        return self._device.made("copy", self._held.copy())
+    def copy(self, order: Any = "C") -> "DeviceArray":
+        return self._device.made("copy", self._held.copy(order))
 
     def astype(self, dtype: Any) -> "DeviceArray":
         return self._device.made("astype", self._held.astype(dtype, order="K"))
@@ -164,7 +162,7 @@ class DeviceArray:
         return DeviceArray(held, self._device)
 
     def _viewed_or_copied(self, name: str, held: np.ndarray) -> "DeviceArray":
-        if not self.size or np.shares_memory(held, self._held, max_work=1):
+        if not self.size or np.may_share_memory(held, self._held):
             return self._view(held)
         return self._device.made(name, held)
 
@@ -199,14 +197,20 @@ def _operators() -> None:
 _operators()
 
 
+class OutOfMemoryError(MemoryError):
+    """What CuPy raises, which is a `MemoryError` too."""
+
+
 class StandIn:
     """The module: `backend.xp`."""
 
     inf = math.inf
     uint32 = np.uint32
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int | None = None) -> None:
+        """Take as much as is allocated at once, or so many bytes at most, none of which is ever given back."""
         self.counts = Counts()
+        self.memory = memory
         self.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=self._as_strided))
         for name in UFUNCS:
             setattr(self, name, self._named(name))
@@ -236,12 +240,10 @@ class StandIn:
         return self.made("fill", np.ones(shape, dtype))
 
     def empty(self, shape: Any, dtype: Any = float) -> DeviceArray:
-        self.counts.allocations += 1
-        return DeviceArray(np.empty(shape, dtype), self)
+        return self._allocated(np.empty(shape, dtype))
 
     def empty_like(self, prototype: DeviceArray, dtype: Any = None) -> DeviceArray:
-        self.counts.allocations += 1
-        return DeviceArray(np.empty_like(self.held(prototype), dtype), self)
+        return self._allocated(np.empty_like(self.held(prototype), dtype))
 
     def ones_like(self, a: DeviceArray, dtype: Any = None) -> DeviceArray:
         return self.made("fill", np.ones_like(self.held(a), dtype))
@@ -280,15 +282,15 @@ class StandIn:
         np.dot(one, other, out=out._held)
         return self.launched("dot", out)
 
-    def matmul(self, a: DeviceArray, b: DeviceArray, out: Any = None) -> DeviceArray:
+    def matmul(self, x1: DeviceArray, x2: DeviceArray, out: Any = None) -> DeviceArray:
         """Stacks of products as CuPy has them: operands are copied to lie without gaps, and so is the result.
 
         A single matrix that meets a stack is found by arrays of pointers, which are made at each call.
         """
-        one, other = self.held(a), self.held(b)
+        one, other = self.held(x1), self.held(x2)
         stacked = max(one.ndim, other.ndim) > 2
         if not stacked and (out is None or out.flags.c_contiguous):
-            return self._matrices(a, b, out)
+            return self._matrices(x1, x2, out)
         result = np.matmul(one, other)
         for operand in (one, other):
             if not operand.flags.c_contiguous and (stacked or not operand.flags.f_contiguous):
@@ -362,8 +364,15 @@ class StandIn:
 
     def made(self, name: str, held: np.ndarray) -> DeviceArray:
         """Count a launch that allocates its result."""
+        return self.launched(name, self._allocated(held))
+
+    def _allocated(self, held: np.ndarray) -> DeviceArray:
         self.counts.allocations += 1
-        return self.launched(name, DeviceArray(held, self))
+        if self.memory is not None:
+            self.memory -= held.nbytes
+            if self.memory < 0:
+                raise OutOfMemoryError(f"Out of memory allocating {held.nbytes:,} bytes.")
+        return DeviceArray(held, self)
 
     def launched(self, name: str, array: DeviceArray) -> DeviceArray:
         self.launch(name, array._held)
@@ -388,5 +397,4 @@ class StandIn:
 
     def _uploaded(self, held: np.ndarray) -> DeviceArray:
         self.counts.uploads += 1
-        self.counts.allocations += 1
-        return DeviceArray(held, self)
+        return self._allocated(held)
