@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from benchmarks import (
     entries,
     first_step,
     floor,
+    gpu,
     process,
     report,
     report_algorithm,
@@ -21,8 +23,13 @@ from benchmarks import (
 from benchmarks.agreement import DisagreementError, check_agreement, relative_errors
 from benchmarks.arena import REMOVED, Arena, ContenderError, Entry, clean_environment
 from benchmarks.contenders.base import Contender
+from benchmarks.contenders.lenet_cupy import LeNetCupy
+from benchmarks.contenders.lenet_numpy import LeNetNumpy
+from benchmarks.contenders.on_gpu import activity_of
 from benchmarks.options import parse
 from lenet.data import Mnist5k
+from lenet.gpu import Gpu, GpuMissing
+from tests.device.standin import StandIn
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +207,59 @@ def test_the_time_to_an_accuracy_is_told_with_and_without_the_luck_of_the_epoch(
     theirs = time_to_accuracy.Run("PyTorch eager ×1", [3.0, 3.0, 3.0], [0.97, 0.98, 0.99])
     text = time_to_accuracy.describe([[ours, theirs]], 60_000)
     assert "**1/4.50** of the time to 99.0%, 1/3.00 of the time of an epoch" in text
+
+
+def test_what_a_gpu_does_is_counted_by_kind():
+    on_gpu = [
+        "Memcpy HtoD (Pageable -> Device)",
+        "Memcpy DtoH",
+        "Memset (Device)",
+        "sgemm_32x32",
+        "cupy_add",
+        "cupy_add",
+    ]
+    by_host = [
+        "cudaLaunchKernel",
+        "cuLaunchKernel",
+        "cudaMemcpyAsync",
+        "cudaStreamSynchronize",
+        "cudaDeviceSynchronize",
+    ]
+    events = [
+        SimpleNamespace(name=name, device_type=SimpleNamespace(name=kind))
+        for kind, names in (("CUDA", on_gpu), ("CPU", by_host))
+        for name in names
+    ]
+    assert activity_of(events) == {"kernels": 3, "launches": 2, "uploads": 1, "reads": 1, "waits": 1}
+
+
+def test_the_gpus_page_tells_ratios_memory_and_what_a_step_does():
+    rates = {64: {"lenet, CuPy": 2e5, "PyTorch eager": 1e5}}
+    memory = {64: {"lenet, CuPy": 5_000_000, "PyTorch eager": 9_000_000}}
+    activity = {64: dict.fromkeys(rates[64], dict.fromkeys(gpu.ACTIVITIES, 1.5))}
+    text = gpu.describe(rates, memory, activity, "some digits")
+    assert "2.00 ×" in text
+    assert "| lenet, CuPy" in text
+    assert "1.5 / 1.5 / 1.5 / 1.5 / 1.5" in text
+
+
+def test_without_a_gpu_nothing_is_measured(monkeypatch):
+    def find(device):
+        raise GpuMissing("there is none", "buy one")
+
+    monkeypatch.setattr(gpu, "find", find)
+    with pytest.raises(SystemExit, match="no GPU to measure: there is none; buy one"):
+        gpu.main([])
+
+
+def test_the_contender_for_a_gpu_computes_what_that_on_numpy_does(problem, monkeypatch):
+    monkeypatch.setattr("lenet.backend.find", lambda device: Gpu(StandIn(), "stand-in"))
+    on_gpu, on_numpy = LeNetCupy(), LeNetNumpy(threads=1)
+    batch = np.arange(64)
+    found = []
+    for contender in (on_gpu, on_numpy):
+        contender.open(problem)
+        found.append([contender.gradient(batch)[0], contender.train_steps([batch]), contender.predict(64)])
+    assert found[0][0] == pytest.approx(found[1][0])
+    assert max(relative_errors(found[0][1], found[1][1]).values()) < 1e-5
+    assert (found[0][2] == found[1][2]).mean() > 0.98

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info
 from benchmarks.contenders.base import Contender, Indices
 from benchmarks.problem import Arrays, Problem
 from benchmarks.setting import CLASSES, SHAPE, wide_layers
-from lenet.backend import BackendSettings
+from lenet.backend import Backend, BackendSettings
 from lenet.data.loader import ImageTable
 from lenet.losses import CrossEntropy
 from lenet.network import Network
@@ -27,7 +27,7 @@ class LeNetNumpy(Contender):
 
     def open(self, problem: Problem) -> None:
         self._open.close()
-        backend = BackendSettings("numpy", "float32", self.threads).open()
+        backend = self.backend()
         self.network = Network(wide_layers(problem.width), SHAPE, CLASSES, backend)
         parts = {
             "train": (problem.images, problem.labels),
@@ -37,24 +37,32 @@ class LeNetNumpy(Contender):
         self.engine = self._open.enter_context(Engine(self.network, tables, CrossEntropy(), backend))
         super().open(problem)
 
+    def backend(self) -> Backend:
+        """Return what to compute on."""
+        return BackendSettings("numpy", "float32", self.threads).open()
+
+    def on_device(self, indices: Indices) -> Any:
+        """Return a batch's indices where the computation is."""
+        return indices
+
     def start(self) -> None:
         self.steps = 0
         for name, weight in self.network.views(self.network.theta).items():
-            weight[...] = self.problem.weights[name]
+            weight[...] = self.engine.backend.array(self.problem.weights[name])
         self.optimizer = Momentum(self.problem.lr, self.problem.momentum)
         self.optimizer.bind(self.network.theta, self.network.decays, self.network.backend)
 
     def step(self, indices: Indices) -> None:
-        _, gradient = self.engine.gradient("train", indices)
+        _, gradient = self.engine.gradient("train", self.on_device(indices))
         self.optimizer.step(self.network.theta, gradient, self.problem.lr, self.steps)
         self.steps += 1
 
     def gradient(self, indices: Indices) -> tuple[float, Arrays]:
-        means, gradient = self.engine.gradient("train", indices)
-        return float(means[0]), _copies(self.network.views(gradient))
+        means, gradient = self.engine.gradient("train", self.on_device(indices))
+        return float(means[0]), self._copies(gradient)
 
     def weights(self) -> Arrays:
-        return _copies(self.network.views(self.network.theta))
+        return self._copies(self.network.theta)
 
     def predict(self, batch: int) -> npt.NDArray[np.integer[Any]]:
         return self.engine.score("test").predictions  # in sub-batches of the engine's own
@@ -65,6 +73,6 @@ class LeNetNumpy(Contender):
         kernel = f"{library['internal_api']} {library['version']}, kernel {library.get('architecture')}"
         return {"NumPy": np.__version__, "BLAS": kernel}
 
-
-def _copies(views: dict[str, Any]) -> Arrays:
-    return {name: view.copy(order="C") for name, view in views.items()}
+    def _copies(self, vector: Any) -> Arrays:
+        views = self.network.views(self.engine.backend.to_host(vector))
+        return {name: view.copy(order="C") for name, view in views.items()}

@@ -16,19 +16,22 @@ from benchmarks.problem import Arrays, Problem
 class TorchEager(Contender):
     """The network as a `Sequential`, trained by `torch.optim.SGD` on `threads` threads."""
 
-    def __init__(self, threads: int, channels_last: bool) -> None:
+    def __init__(self, threads: int, channels_last: bool, device: str = "cpu") -> None:
+        self.device = device
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)  # as this project clears its vanished velocities
         self.format = torch.channels_last if channels_last else torch.contiguous_format
 
     def open(self, problem: Problem) -> None:
-        self._images, self._labels = torch.tensor(problem.images), torch.tensor(problem.labels)
-        self._test_images, self._test_labels = torch.tensor(problem.test_images), torch.tensor(problem.test_labels)
+        arrays = problem.images, problem.labels, problem.test_images, problem.test_labels
+        tensors = [torch.tensor(array, device=self.device) for array in arrays]
+        self._images, self._labels, self._test_images, self._test_labels = tensors
         super().open(problem)
 
     def start(self) -> None:
         weights = self.problem.weights
-        self.model = _sequential(weights).to(memory_format=self.format)
+        self.model = _sequential(weights).to(self.device, memory_format=self.format)
+        self.loss = self.loss_of
         with torch.no_grad():
             for parameter, weight in zip(self.model.parameters(), weights.values(), strict=True):
                 parameter.copy_(torch.from_numpy(weight if weight.ndim != 2 else weight.T))
@@ -38,12 +41,12 @@ class TorchEager(Contender):
 
     def step(self, indices: Indices) -> None:
         self.optimizer.zero_grad()
-        self._loss(indices).backward()
+        self.loss(*self._batch(indices)).backward()
         self.optimizer.step()
 
     def gradient(self, indices: Indices) -> tuple[float, Arrays]:
         self.optimizer.zero_grad()
-        loss = self._loss(indices)
+        loss = self.loss(*self._batch(indices))
         loss.backward()
         return loss.item(), self._named([parameter.grad for parameter in self.model.parameters()])
 
@@ -58,21 +61,24 @@ class TorchEager(Contender):
                 logits = self.model(self._input(self._test_images[start : start + batch]))
                 functional.cross_entropy(logits, labels, reduction="none")
                 found.append(logits.argmax(dim=1))
-            return torch.cat(found).numpy()  # type: ignore[no-any-return]
+            return torch.cat(found).cpu().numpy()  # type: ignore[no-any-return]
 
     def versions(self) -> dict[str, str]:
         return {"PyTorch": torch.__version__}
 
-    def _loss(self, indices: Indices) -> Any:
-        chosen = torch.from_numpy(indices)
-        images = self._images.index_select(0, chosen)
-        return functional.cross_entropy(self.model(self._input(images)), self._labels.index_select(0, chosen))
+    def loss_of(self, images: Any, labels: Any) -> Any:
+        """Return the mean loss of uint8 images."""
+        return functional.cross_entropy(self.model(self._input(images)), labels)
+
+    def _batch(self, indices: Indices) -> tuple[Any, Any]:
+        chosen = torch.from_numpy(indices).to(self.device)
+        return self._images.index_select(0, chosen), self._labels.index_select(0, chosen)
 
     def _input(self, images: Any) -> Any:
         return images.to(torch.float32, memory_format=self.format).sub_(self.problem.shift).mul_(1 / self.problem.scale)
 
     def _named(self, tensors: list[Any]) -> Arrays:
-        arrays = [tensor.contiguous().numpy() for tensor in tensors]
+        arrays = [tensor.contiguous().cpu().numpy() for tensor in tensors]
         arrays = [np.array(array if array.ndim != 2 else array.T) for array in arrays]
         return dict(zip(self.problem.weights, arrays, strict=True))
 
