@@ -48,8 +48,8 @@ class ImageTable:
             b.scaled -= self.shift
             b.scaled *= 1 / self.scale
             return b.images, b.labels
-        b.shifted[...] = b.pixels  # NumPy would subtract a number from integers in float64
-        b.shifted -= self.shift
+        # By default, NumPy would subtract a number from integers in float64.
+        workspace.backend.xp.subtract(b.pixels, self.shift, out=b.shifted, dtype=b.shifted.dtype)
         workspace.backend.xp.multiply(b.shifted.T, 1 / self.scale, out=b.scaled)
         return b.images, b.labels
 

@@ -19,7 +19,7 @@ from tests.sameness import arrays, figures, points
 from tests.stopping import train
 from tests.test_resume import CASES
 
-LAUNCHES = 74
+LAUNCHES = 73
 """Of a step of the default network, batch and optimizer."""
 
 
