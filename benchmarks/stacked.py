@@ -1,4 +1,4 @@
-"""Training the runs of a learning-rate sweep as one stacked network: what it would gain. `python -m benchmarks.stacked`.
+"""Training the runs of a learning-rate sweep as one stacked network, and its gain: `python -m benchmarks.stacked`.
 
 A prototype of the default network's step, for runs that differ in their rate alone: every array has the runs as its
 first axis, and all see the same batches. `docs/stacked_sweeps.md` tells what came of it.
@@ -204,10 +204,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         alone = LeNetNumpy(threads=1)
         alone.open(problem)
         indices = np.arange(batch)
+        given = scaled(problem, indices)
         steps = [lambda a=alone, i=indices: a.step(i)]
         for runs in RUNS:
             stacked = StackedLeNet(np, problem.weights, rates_of(runs), batch)
-            steps.append(lambda s=stacked, given=scaled(problem, indices): s.step(*given))
+            steps.append(lambda s=stacked, given=given: s.step(*given))
         taken = [[_seconds(step, options.seconds) for step in steps] for _ in range(options.rounds)]
         middle = [median(each) for each in zip(*taken, strict=True)]
         rows.append([batch, *(report.ratio(n * middle[0] / each) for n, each in zip(RUNS, middle[1:], strict=True))])

@@ -19,6 +19,7 @@ from tests.sameness import arrays, figures, points
 from tests.stopping import train
 from tests.test_resume import CASES
 
+FAST = ("momentum", "running averages", "augmentation")
 LAUNCHES = 73
 """Of a step of the default network, batch and optimizer."""
 
@@ -46,7 +47,12 @@ def assert_equal(client, run, other):
     assert figures(run) == figures(other)
 
 
-@pytest.mark.parametrize("case", CASES)
+def cases():
+    for case in CASES:
+        yield pytest.param(case, marks=[] if case in FAST else [pytest.mark.slow])
+
+
+@pytest.mark.parametrize("case", cases())
 def test_a_run_has_the_bits_of_numpy(case, gpu, alike, client, records):
     assert train(*CASES[case], "backend.threads=null", "backend.name=cupy") == 0
     assert gpu.counts.launches
@@ -66,8 +72,10 @@ def test_all_figures_and_the_log_are_made_there_too(gpu, records, caplog):
     assert len(on_gpu) > 6
 
 
-@pytest.mark.parametrize("first", ["cupy", "numpy"])
-@pytest.mark.parametrize("stop", [8, 12], ids=["within an epoch", "between epochs"])
+@pytest.mark.parametrize(
+    ("first", "stop"),
+    [("cupy", 8), ("numpy", 8), pytest.param("cupy", 12, marks=pytest.mark.slow)],  # within an epoch, between two
+)
 def test_a_checkpoint_moves_to_the_other_backend(first, stop, gpu, alike, client, records, stop_at):
     every = "trainer.checkpoint_every=4steps"
     assert train(every) == 0
