@@ -1,7 +1,5 @@
 """Whole runs on the stand-in: NumPy's bits, checkpoints that change backends, and what a step and an epoch cost."""
 
-import logging
-
 import numpy as np
 import pytest
 
@@ -47,12 +45,9 @@ def assert_equal(client, run, other):
     assert figures(run) == figures(other)
 
 
-def cases():
-    for case in CASES:
-        yield pytest.param(case, marks=[] if case in FAST else [pytest.mark.slow])
-
-
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case in FAST else [pytest.mark.slow]) for case in CASES]
+)
 def test_a_run_has_the_bits_of_numpy(case, gpu, alike, client, records):
     assert train(*CASES[case], "backend.threads=null", "backend.name=cupy") == 0
     assert gpu.counts.launches
@@ -61,11 +56,11 @@ def test_a_run_has_the_bits_of_numpy(case, gpu, alike, client, records):
     assert_equal(client, on_gpu, on_numpy)
 
 
-def test_all_figures_and_the_log_are_made_there_too(gpu, records, caplog):
-    caplog.set_level(logging.INFO, "lenet")
+def test_all_figures_and_the_log_are_made_there_too(gpu, records):
     pictured = ["trainer.figures=all", "augmentation=affine"]
     assert train(*pictured, "backend.name=auto") == 0
-    assert "backend cupy, chosen by backend=auto: found stand-in" in caplog.text
+    log = (artifacts(records()[0]) / "log.txt").read_text()
+    assert "backend cupy, chosen by backend=auto: found stand-in" in log
     assert train(*pictured) == 0
     on_numpy, on_gpu = ({p.name for p in (artifacts(run) / "figures").iterdir()} for run in records())
     assert on_gpu == on_numpy
