@@ -18,6 +18,9 @@ UFUNCS = (
 )
 """Elementwise functions; each takes arrays and scalars, `out` and `dtype`."""
 
+DTYPES = "?bhilqBHILQefdFD"
+"""What arrays may hold: no texts or objects, and no floats that are longer than a double."""
+
 SCALARS = (bool, int, float, np.bool_, np.number)
 
 
@@ -367,6 +370,8 @@ class StandIn:
         return self.launched(name, self._allocated(held))
 
     def _allocated(self, held: np.ndarray) -> DeviceArray:
+        if held.dtype.char not in DTYPES or not held.dtype.isnative:
+            raise ValueError(f"Unsupported dtype {held.dtype}")
         self.counts.allocations += 1
         if self.memory is not None:
             self.memory -= held.nbytes

@@ -36,6 +36,10 @@ REFUSED = {
     "taking by NumPy indices": lambda xp, a: xp.take(a, np.array([0]), axis=0),
     "a product with a NumPy array": lambda xp, a: xp.dot(a, HOST.T),
     "going element by element": lambda xp, a: list(a[0]),
+    "texts": lambda xp, a: xp.array(["one"]),
+    "objects": lambda xp, a: xp.array([None]),
+    "numbers of the other byte order": lambda xp, a: xp.array(np.ones(2, ">f4")),
+    "long doubles": lambda xp, a: a.astype(np.longdouble),
     "being an index": lambda xp, a: [1, 2, 3][a[0, 1]],
 }
 
