@@ -5,7 +5,7 @@ CUDA ?= 12
 SOURCES := lenet tests benchmarks experiments
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-extras test-all test-gpu reliability bench bench-gpu experiment experiments experiments-report lint types clean
+.PHONY: help sweep test test-long test-extras test-all test-gpu screenshots reliability bench bench-gpu experiment experiments experiments-report lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,7 @@ help: ## show this list
 .venv-extras/installed: pyproject.toml
 	@echo "Making .venv-extras and installing, Ray too (this takes a minute or two) …"
 	$(PYTHON) -m venv .venv-extras
-	.venv-extras/bin/pip install --quiet --disable-pip-version-check --editable '.[test,optuna,ray,slurm]' 'psycopg[binary]' 'cupy-cuda12x>=14'
+	.venv-extras/bin/pip install --quiet --disable-pip-version-check --editable '.[test,optuna,ray,slurm]' 'psycopg[binary]' 'cupy-cuda12x>=14' playwright
 	touch $@
 
 .venv/gpu: .venv/installed
@@ -36,9 +36,10 @@ test-long: .venv/installed ## run the long tests alone (those on full MNIST need
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'slow or full_mnist'
 
 # An environment of their own: Ray's launcher holds cloudpickle, which MLflow uses too, to an old version.
-test-extras: .venv-extras/installed ## run the tests of searches, of clusters and servers (started for it), and of CuPy's names
+test-extras: .venv-extras/installed ## run the tests of searches, clusters, servers, CuPy's names and the UI in a browser
 	.venv-extras/bin/python -m pytest tests/test_search.py
 	.venv-extras/bin/python -m pytest tests/device/test_contract.py
+	.venv-extras/bin/python -m pytest -m browser tests/browser
 	.venv-extras/bin/python -m pytest -m cluster
 
 test-all: test test-long test-extras ## run all tests
@@ -46,6 +47,9 @@ test-all: test test-long test-extras ## run all tests
 test-gpu: .venv/gpu ## run the tests on an NVIDIA GPU (CUDA=13 for a driver of CUDA 13)
 	$(BIN)/python -m pytest -m gpu tests/device
 	$(BIN)/python -m pytest tests/device/test_contract.py
+
+screenshots: .venv-extras/installed ## take the pictures of the MLflow UI in docs/ anew (needs Chromium)
+	LENET_SCREENSHOTS=docs .venv-extras/bin/python -m pytest -m browser tests/browser
 
 reliability: .venv/installed ## try kills, faults and hostile input at length, and write what happened to docs/reliability.md
 	$(BIN)/python -m pytest tests/reliability -n 2 --dist worksteal -m 'slow or not slow' --report docs/reliability.md
