@@ -151,7 +151,8 @@ def test_the_address_that_a_sweep_prints_shows_its_runs_and_their_curves(page: A
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
     lines = curves(page, "val/accuracy", 2)
     assert all(line.count("L") == 2 for line in lines)  # three epochs
-    page.get_by_placeholder("Search metric charts").fill("")
+    page.get_by_placeholder("Search metric charts").fill("(train|val)/")
+    expect(page.locator(".js-plotly-plot")).to_have_count(4)
     keep(page, "sweep")
 
 
