@@ -27,6 +27,7 @@ ORDER = [
         "plots",
         "tracking",
         "environment",
+        "callbacks",
     },
     {"network"},
     {"training"},
@@ -37,7 +38,7 @@ ORDER = [
     {"build"},
     {"workbench"},
     {"session", "stored"},
-    {"observation"},
+    {"observation", "telling"},
     {
         "progress",
         "figures",
