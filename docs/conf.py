@@ -28,5 +28,6 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+autodoc_inherit_docstrings = False  # what a class says of an inherited method, it says itself
 autodoc_default_options = {"members": True, "show-inheritance": True}
 default_role = "code"  # docstrings mark code as Markdown does
