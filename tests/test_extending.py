@@ -95,6 +95,7 @@ def test_the_callback_records_what_the_page_says(here, records):
     assert run.info.run_name in (artifacts(run) / "callbacks/norms/summary.txt").read_text()
 
 
+@pytest.mark.slow
 def test_the_optimizer_with_a_memory_goes_on_to_the_same_bits(here, client, records, stop_at):
     *_, words = lay("An optimizer", here)
     settings = [*words[3:], "trainer.figures=none", "trainer.checkpoint_every=5steps"]

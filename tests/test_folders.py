@@ -47,17 +47,21 @@ def test_one_of_the_folders_is_enough(own):
     assert composed("--config-dir", str(own), "experiment=best")["seed"] == 8
 
 
-def test_a_sweep_and_the_help_know_them(own, workplace, records, capsys):
-    given = [*SMALL, "trainer.figures=none", "trainer.epochs=1", "--config-dir=.", "experiment=mine", "seed=1,2", "-m"]
-    assert main([*given, "hydra/launcher=basic"]) == 0
-    best = capsys.readouterr().out.split("again:\n")[1].splitlines()[0]
-    assert "--config-dir=. " in best
-    assert {run.data.params["optimizer.lr"] for run in records() if "optimizer.lr" in run.data.params} == {"0.5"}
+def test_the_help_lists_them(own, capsys):
     with pytest.raises(SystemExit):
         main(["--config-dir", ".", "--help"])
     told = capsys.readouterr().out
     assert "lr_range_test, mine, report" in told
     assert "optimizer: adam, adamw, diagonal_lm, mine, momentum" in told
+
+
+@pytest.mark.slow
+def test_a_sweep_knows_them_and_so_does_the_command_that_runs_its_best_again(own, workplace, records, capsys):
+    given = [*SMALL, "trainer.figures=none", "trainer.epochs=1", "--config-dir=.", "experiment=mine", "seed=1,2", "-m"]
+    assert main([*given, "hydra/launcher=basic"]) == 0
+    best = capsys.readouterr().out.split("again:\n")[1].splitlines()[0]
+    assert "--config-dir=. " in best
+    assert {run.data.params["optimizer.lr"] for run in records() if "optimizer.lr" in run.data.params} == {"0.5"}
 
 
 @pytest.mark.parametrize(
