@@ -98,6 +98,18 @@ def test_the_readme_is_short_and_its_table_of_pages_whole():
     assert pages - copies <= links(readme)
 
 
+def test_what_to_expect_is_the_same_on_both_pages():
+    rows = [
+        [
+            line
+            for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
+            if line.startswith("| `python -m lenet.run")
+        ]
+        for page in ("README.md", "docs/getting-started.md")
+    ]
+    assert rows[0] == rows[1] != []
+
+
 def test_pictures_are_those_that_are_drawn():
     drawn = {f"{name}.png" for name in PICTURES}
     assert {path.name for path in (ROOT / "docs/figures").iterdir()} == drawn
