@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CUDA ?= 12
-SOURCES := lenet tests benchmarks experiments
+SOURCES := lenet tests benchmarks experiments docs
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-extras test-all test-gpu screenshots reliability bench bench-gpu experiment experiments experiments-report lint types clean
+.PHONY: help sweep test test-long test-extras test-all test-gpu screenshots reliability bench bench-gpu experiment experiments experiments-report docs pictures lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +75,13 @@ experiments: .venv/installed ## measure all again (hours)
 
 experiments-report: .venv/installed ## make experiments/README.md and its figures of experiments/results
 	$(BIN)/python -m experiments.report
+
+docs: .venv/installed ## build the pages into build/docs, warnings being errors
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	$(BIN)/python -m sphinx -W --keep-going docs build/docs
+
+pictures: .venv/installed ## draw the pages' pictures again, into docs/figures
+	$(BIN)/python -m docs.pictures
 
 lint: .venv/installed ## check style
 	$(BIN)/ruff check $(SOURCES)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from lenet import trust
 from lenet.backend import BackendSettings
+from lenet.callbacks import NAME, Callback
 from lenet.construct import call, make
 from lenet.data import Augmentation, DataSource
 from lenet.errors import UserError, did_you_mean
@@ -37,16 +38,18 @@ KEYS = (
     "trainer",
     "backend",
     "tracking",
+    "callbacks",
     "sweep",
 )
 """What a configuration has at the top."""
 ABSENT: Mapping[str, Any] = {
     "loss": {"_target_": "lenet.losses.CrossEntropy"},
     "augmentation": {},
+    "callbacks": {},
     "sweep": {},
 }
 """What stands for a key that a stored configuration may lack: it is younger than the run, or never stored."""
-PLACES = re.compile(r"(loss|optimizer|schedule|data|network\.layers\[\d+\])\._target_")
+PLACES = re.compile(r"(loss|optimizer|schedule|data|network\.layers\[\d+\]|callbacks\.\w+)\._target_")
 """Where a configuration names a class."""
 
 
@@ -110,6 +113,16 @@ def _seed(seed: NonNegativeInt) -> int:
     return seed
 
 
+def _callbacks(node: Any, allowed: Collection[str] | None) -> dict[str, Callback]:
+    """Return the callbacks by name."""
+    if not isinstance(node, Mapping):
+        raise UserError(f"`callbacks` is {node!r}; it needs a mapping of names to mappings with `_target_`.")
+    for name in node:
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise UserError(f"`callbacks` has the name {name!r}; accepted: letters, digits and _, no digit first.")
+    return {name: make(part, f"callbacks.{name}", Callback, allowed) for name, part in node.items()}
+
+
 @dataclass(frozen=True)
 class Plan:
     """A run, checked and ready to start.
@@ -127,6 +140,7 @@ class Plan:
     trainer: TrainerSettings
     backend: BackendSettings
     tracking: TrackingSettings
+    callbacks: Mapping[str, Callback]
     sweep: SweepSettings
     config: Mapping[str, Any]
 
@@ -158,6 +172,12 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
         trainer=call(TrainerSettings, whole["trainer"], "trainer"),
         backend=call(BackendSettings, whole["backend"], "backend"),
         tracking=call(TrackingSettings, whole["tracking"], "tracking"),
+        callbacks=_callbacks(whole["callbacks"], allowed),
         sweep=call(SweepSettings, whole["sweep"], "sweep"),
-        config=masked({key: value for key, value in config.items() if key != "sweep"}),
+        config=masked({key: value for key, value in config.items() if _is_recorded(key, value)}),
     )
+
+
+def _is_recorded(key: str, value: Any) -> bool:
+    """Say whether a key at the top is part of what a run is; having no callbacks is not worth a parameter."""
+    return key != "sweep" and not (key == "callbacks" and not value)

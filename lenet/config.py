@@ -6,9 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -25,17 +23,16 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import env_override
 from hydra.plugins.plugin import Plugin
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lenet import search
-from lenet.aliases import check_aliases
 from lenet.composition import compose_all, compose_one, explain, parse, plain_words, to_dict
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
 from lenet.errors import UserError, did_you_mean
+from lenet.folders import Own, experiments, folder, own
 from lenet.sweeper import ends, grid
 
 VERSION_BASE = "1.3"
-HOME = Path(__file__).resolve().parent
 OURS = {"launcher": "parallel", "sweeper": "grid", "hydra_logging": "none", "job_logging": "none"}
 """What we choose of Hydra's own groups, unless something else is asked for."""
 
@@ -53,7 +50,8 @@ class CommandLine:
     """What was asked for. `jobs` is one run, or all of a sweep; `swept` are the keys that differ between them.
 
     A search has `ranges` instead, by key, as they were written; its `jobs` lie at their ends, and are only there to be
-    checked. `launcher` and `sweeper` are the configuration's nodes `hydra.launcher` and `hydra.sweeper`.
+    checked. `launcher` and `sweeper` are the configuration's nodes `hydra.launcher` and `hydra.sweeper`, and
+    `config_dir` is the user's own folder, as it was given.
     """
 
     options: tuple[str, ...]
@@ -67,12 +65,7 @@ class CommandLine:
     is_search: bool = False
     ranges: Mapping[str, str] = field(default_factory=dict)
     folder: str = "."
-
-
-def folder(name: str) -> Path:
-    """Return the folder `conf` or `experiments`: the checkout's own where there is one, else the installed copy."""
-    checkout = HOME.parent / name
-    return checkout if (HOME.parent / "pyproject.toml").exists() else HOME / name
+    config_dir: str | None = None
 
 
 def read(arguments: Sequence[str]) -> CommandLine:
@@ -89,7 +82,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
     overrides = tuple(given.overrides)
     options = tuple(argument for argument in arguments if argument not in overrides)
     if given.help or given.hydra_help or given.info or given.shell_completion:
-        return CommandLine(options, overrides, is_run=False)
+        return CommandLine(options, overrides, is_run=False, config_dir=given.config_dir)
     if given.multirun and given.cfg:
         raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
     with _loader(given.config_dir) as loader:
@@ -121,6 +114,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         is_search=is_search,
         ranges={key: str(o.input_line).partition("=")[2] for key, o in swept.items()} if is_search else {},
         folder=folder_of_sweep,
+        config_dir=given.config_dir,
         **nodes,
     )
 
@@ -133,9 +127,11 @@ def compose_config(overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Sequence[str] = ()) -> None:
     """Have Hydra do what was asked for, with some more overrides: call `task` for each job, or show something."""
-    _register()
+    beside = own(command.config_dir)
+    _register(beside)
     before = sys.argv
-    sys.argv = [before[0], *command.overrides, *extra, *command.options]
+    groups = [f"--config-dir={beside.groups}"] if beside.groups else []  # of what is given twice, the last counts
+    sys.argv = [before[0], *command.overrides, *extra, *command.options, *groups]
     # Else Hydra would write what goes wrong to the terminal itself, and exit.
     raising = {"HYDRA_FULL_ERROR": "1"} if command.is_sweep else {}
     try:
@@ -171,16 +167,13 @@ def _module(name: str) -> ModuleType:
 @contextmanager
 def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
     """Ready Hydra to compose from our folders, and from the user's own where `--config-dir` names one."""
-    _register()
-    if config_dir is not None and not Path(config_dir).is_dir():
-        raise UserError(f"--config-dir is {config_dir!r}, which is not a folder.")
-    if config_dir is not None:
-        check_aliases(Path(config_dir))
+    beside = own(config_dir)
+    _register(beside)
     version.setbase(VERSION_BASE)
     search_path = create_config_search_path(str(folder("conf")))
-    if config_dir is not None:
+    if beside.groups:
         before_ours = SearchPathQuery(provider="main")
-        search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", before_ours)
+        search_path.prepend("command-line", f"file://{beside.groups}", before_ours)
     try:
         Hydra.create_main_hydra2("lenet", search_path)
         yield GlobalHydra.instance().config_loader()
@@ -190,8 +183,10 @@ def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
         GlobalHydra.instance().clear()
 
 
-def _register() -> None:
+def _register(beside: Own) -> None:
     """Give Hydra our defaults, the search as a sweeper, and every file of `experiments/` as an option of that group.
+
+    A file of the user's own goes before one of ours with the same name.
 
     And `${times:…}`, by which a file can say that one number follows from another, such as a rate from a batch size.
     """
@@ -201,14 +196,9 @@ def _register() -> None:
     # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
     defaults = [{key: OURS.get(key, option) for key, option in entry.items()} for entry in HydraConf().defaults]
     ConfigStore.instance().store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
-    for name, node in _experiments().items():
+    ConfigStore.instance().repo.pop("experiment", None)  # of another command in this process
+    for name, node in {**experiments(), **beside.experiments}.items():
         ConfigStore.instance().store(name=name, node=node, group="experiment", package="_global_")
-
-
-@cache
-def _experiments() -> dict[str, DictConfig | ListConfig]:
-    """Return every file of `experiments/` by its name, read once: YAML in Python is slow."""
-    return {path.stem: OmegaConf.load(path) for path in sorted(folder("experiments").glob("*.yaml"))}
 
 
 def _times(*factors: Any) -> float:

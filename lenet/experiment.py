@@ -17,6 +17,7 @@ from lenet.schedules import RangeTest
 from lenet.session import Session, memory_errors_explained, open_session
 from lenet.signals import StopRequests, shielded
 from lenet.tables import cut
+from lenet.telling import Teller, telling
 from lenet.tracking.tags import STOPPED_EARLY
 from lenet.training.keeper import Keeper
 from lenet.training.trainer import Progress, Record, Trainer
@@ -66,8 +67,10 @@ def execute(
             where = f"epoch {progress.epoch + 1}, step {within + 1}" if within else f"epoch {progress.epoch + 1}"
             log.info("%s goes on from %s", cut(run.name, NAME_WIDTH), where if progress.step else "its start")
         checkpoint = earlier.checkpoint if earlier else None
-        with memory_errors_explained(plan):
-            return run.id, _train(plan, session, trainer, overrides, run, stop, display, checkpoint)
+        with memory_errors_explained(plan), telling(plan, trainer, run, checkpoint) as teller:
+            metrics = _train(plan, session, trainer, overrides, run, stop, display, checkpoint, teller)
+            teller.end(metrics)
+        return run.id, metrics
 
 
 def _trainer(plan: Plan, session: Session) -> Trainer:
@@ -91,6 +94,7 @@ def _train(
     stop: StopRequests,
     display: NewDisplay,
     checkpoint: Checkpoint | None,
+    teller: Teller,
 ) -> dict[str, float]:
     """Train epoch by epoch, then score the last weights on the test set, once; a `checkpoint` is restored already."""
     started = time.perf_counter()
@@ -113,7 +117,13 @@ def _train(
     if observer and checkpoint:
         observer.restore(checkpoint)
     meta = checkpoint_meta(plan, session)
-    keeper = Keeper(trainer, plan.trainer, meta, run.log_bytes, observer.state if observer else dict)
+    keeper = Keeper(
+        trainer,
+        plan.trainer,
+        meta,
+        run.log_bytes,
+        lambda: {**(observer.state() if observer else {}), **teller.state()},
+    )
     try:
         if observer:
             observer.look()
@@ -124,7 +134,9 @@ def _train(
             bar.epoch(len(records), record)
             if observer:
                 observer.look()
-            keeper.after_epoch()
+            keeper.note_epoch()
+            teller.epoch(len(records), record)
+            keeper.save_if_due()
             if keeper.has_waited:
                 break
         if keeper.has_waited:

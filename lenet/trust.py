@@ -96,7 +96,7 @@ def _vet_name(source: str, key: str, name: object) -> None:
 def _refused(source: str, key: str, found: str) -> UserError:
     return UserError(
         f"{source}: `{cut(key, SHOWN)}` {found}; accepted: what a run stores, which is plain text, numbers, lists and "
-        "mappings, with `_target_` only where a layer, a loss, an optimizer, a schedule or data are named."
+        "mappings, with `_target_` only where a layer, a loss, an optimizer, a schedule, data or a callback are named."
     )
 
 

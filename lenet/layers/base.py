@@ -93,6 +93,7 @@ class Layer:
         self.gradients = gradients
 
     def forward(self, x: Array) -> Array:
+        """Return what the layer makes of a batch `(N, …)`."""
         raise NotImplementedError
 
     def backward(self, dy: Array) -> Array | None:

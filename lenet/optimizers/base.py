@@ -51,6 +51,7 @@ class Optimizer(ABC):
         `decays` lies on the host, as long as `theta`: True where an element is a weight, False for a bias.
         """
         self.xp = backend.xp
+        self._state: dict[str, Array] = {}
         self._scratch = backend.zeros(theta.shape, theta.dtype)
         self._norm = self.xp.zeros((), dtype=theta.dtype)
         self._clears = not backend.prefers_long_operations
@@ -89,8 +90,11 @@ class Optimizer(ABC):
 
     @property
     def state(self) -> dict[str, Array]:
-        """The vectors carried from step to step, by name, to be read and written in place by a checkpoint."""
-        return {}
+        """The vectors carried from step to step, by name, to be read and written in place by a checkpoint.
+
+        An optimizer puts them here in `bind`, or returns a mapping of its own.
+        """
+        return self._state
 
     def _decay_weights(self, theta: Array, gradient: Array, lr: float) -> None:
         """Add the gradient of `weight_decay / 2 · |theta|²`."""

@@ -50,15 +50,17 @@ class Keeper:
 
     def on_step(self) -> None:
         """Write checkpoints between two steps, if they are due."""
-        if self._is_due():
-            self.try_to_save()
+        self.save_if_due()
 
-    def after_epoch(self) -> None:
-        """Take note of an epoch, and write checkpoints if they are due."""
+    def note_epoch(self) -> None:
+        """Take note of an epoch that has ended."""
         progress = self.trainer.progress
         if not self.trainer.diverged and progress.history[-1]["val/accuracy"] > self.best_accuracy:
             self.best_accuracy, self.best_epoch = progress.history[-1]["val/accuracy"], progress.epoch
             self._best = self._state() if self.settings.keeps_best else None
+
+    def save_if_due(self) -> None:
+        """Write checkpoints, if they are due."""
         if self._is_due():
             self.try_to_save()
 

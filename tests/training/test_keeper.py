@@ -34,7 +34,8 @@ def trained(workplace):
             )
             keeper = Keeper(trainer, plan.trainer, {}, publish)
             for _ in trainer.train(lambda progress: keeper.on_step()):
-                keeper.after_epoch()
+                keeper.note_epoch()
+                keeper.save_if_due()
             return keeper
 
     return train

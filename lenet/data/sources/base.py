@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from lenet.data.dataset import MAX_SIDE, Dataset, Images, Labels, split_classes
 from lenet.data.scaling import ScalingKind
 from lenet.random import stream
-from lenet.validation import Fraction
+from lenet.validation import Fraction, validated
 
 Validation = Literal["report"] | Fraction
 """A share of the training images, or `report`: none held out."""
@@ -43,10 +43,13 @@ class DataSource(ABC):
     `load` returns the whole training set: holding out `validation` and scaling is for the one who trains.
     """
 
-    validation: Validation
-    scaling: ScalingKind
     splits_by_seed: ClassVar[bool] = True
     """Whether another seed gives other data."""
+
+    @validated
+    def __init__(self, validation: Validation = 0.1, scaling: ScalingKind = "standard") -> None:
+        self.validation: Validation = validation
+        self.scaling: ScalingKind = scaling
 
     @abstractmethod
     def load(self, seed: int) -> Dataset:

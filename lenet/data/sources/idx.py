@@ -22,9 +22,8 @@ class Idx(DataSource):
 
     @validated
     def __init__(self, root: PathKey, validation: Validation = 0.1, scaling: ScalingKind = "standard") -> None:
+        super().__init__(validation, scaling)
         self.root = root
-        self.validation = validation
-        self.scaling = scaling
 
     def load(self, seed: int) -> Dataset:
         """Read the four files; `seed` plays no part, since they come with a test set."""

@@ -37,12 +37,11 @@ class ImageFolder(DataSource):
         scaling: ScalingKind = "standard",
         test: Fraction = 0.2,
     ) -> None:
+        super().__init__(validation, scaling)
         self.root = root
         self.labels = labels
         self.size = size
         self.channels = channels
-        self.validation = validation
-        self.scaling = scaling
         self.test = test
 
     def load(self, seed: int) -> Dataset:

@@ -50,9 +50,8 @@ class PublishedSource(DataSource):
         mirrors: Mirrors | None = None,
         timeout: PositiveFloat = 20.0,
     ) -> None:
+        super().__init__(validation, scaling)
         self.root = root
-        self.validation = validation
-        self.scaling = scaling
         self.mirrors = list(self.published.mirrors) if mirrors is None else mirrors
         self.timeout = timeout
 

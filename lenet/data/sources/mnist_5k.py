@@ -31,8 +31,7 @@ class Mnist5k(DataSource):
 
     @validated
     def __init__(self, validation: Validation = 0.1, scaling: ScalingKind = "standard", test: Fraction = 0.1) -> None:
-        self.validation = validation
-        self.scaling = scaling
+        super().__init__(validation, scaling)
         self.test = test
 
     def load(self, seed: int) -> Dataset:

@@ -34,10 +34,9 @@ class Npz(DataSource):
         scaling: ScalingKind = "standard",
         test: Fraction = 0.2,
     ) -> None:
+        super().__init__(validation, scaling)
         self.images = images
         self.test_images = test_images
-        self.validation = validation
-        self.scaling = scaling
         self.test = test
 
     def load(self, seed: int) -> Dataset:

@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 from lenet.build import Plan, build
-from lenet.config import CommandLine, compose_config, folder, read
+from lenet.config import CommandLine, compose_config, read
 from lenet.flatten import flatten
+from lenet.folders import folder
 from tests.reliability.fuzzing.mutations import mutate_bytes, replace_one
 from tests.reliability.fuzzing.stored import check_plan, mutate_text, mutate_tree
 

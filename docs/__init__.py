@@ -1,0 +1,1 @@
+"""The pages, what builds them, and what draws their pictures."""
