@@ -161,3 +161,20 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
         sweep=call(SweepSettings, whole["sweep"], "sweep"),
         config=masked({key: value for key, value in config.items() if key != "sweep"}),
     )
+
+
+def build_network(config: object, source: str, allowed: Collection[str]) -> tuple[NetworkSettings, Loss, Any]:
+    """Return a stored configuration's network, its loss and its floating-point type; raises as `build` does.
+
+    That is what it takes to use a network that has been trained: where its data were is not asked. `source` is what
+    a message calls the configuration.
+    """
+    trust.vet(config, source, PLACES)
+    assert isinstance(config, Mapping)
+    whole = {**ABSENT, **config}
+    for key in ("network", "backend"):
+        if not isinstance(whole.get(key), Mapping):
+            raise UserError(f"{source}: `{key}` is missing; accepted: what a run stores.")
+    network = call(partial(NetworkSettings, allowed), whole["network"], "network")
+    backend = call(BackendSettings, whole["backend"], "backend")
+    return network, make(whole["loss"], "loss", Loss, allowed), backend.dtype

@@ -37,7 +37,7 @@ ORDER = [
     {"build"},
     {"workbench"},
     {"session", "stored"},
-    {"observation"},
+    {"observation", "trained"},
     {
         "progress",
         "figures",
