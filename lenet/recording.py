@@ -13,6 +13,7 @@ import yaml
 from lenet import blas
 from lenet.build import Plan
 from lenet.continuation import Continuation
+from lenet.data.framing import framing_of
 from lenet.errors import Failure, UserError
 from lenet.flatten import flatten
 from lenet.identity import CODE, CONFIG, DATA, code_digest, config_digest
@@ -187,4 +188,5 @@ def checkpoint_meta(plan: Plan, session: Session) -> dict[str, Any]:
         "input_shape": list(session.network.input_shape),
         "scaling": {"shift": session.shift, "scale": session.scale},
         "data_digest": session.dataset.digest,
+        "framing": framing_of(session.dataset.train_images).model_dump(),
     }

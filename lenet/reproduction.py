@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 FREE = tuple(key for key in CHANGEABLE if key not in ("trainer.epochs", "trainer.early_stopping"))
 """What may be given another value in a repetition: of these, another backend alone changes bits."""
+NOT_COMPARED = (*(f"config.{key}" for key in CHANGEABLE), "framing.like_mnist", "framing.background")
+"""What checkpoints may say otherwise; how images are framed follows from the data, and runs did not always say it."""
 SHOWN = 10
 """Differences that are shown."""
 
@@ -87,7 +89,7 @@ def _compare(first: Stored, kept: Mapping[str, Checkpoint | None], again: Stored
         if pair[0] and pair[1]:
             arrays += len(pair[0].arrays)
             found += differences.of_arrays(name, pair[0], pair[1])
-            found += differences.of_meta(name, pair[0], pair[1], [f"config.{key}" for key in CHANGEABLE])
+            found += differences.of_meta(name, pair[0], pair[1], NOT_COMPARED)
         elif pair[0] or pair[1]:
             was_there, is_there = ("there" if saved else None for saved in pair)
             found.append(Difference(f"checkpoints/{name}.npz", "", was_there, is_there))

@@ -18,6 +18,7 @@ from lenet.backend import Array, Backend, BackendSettings
 from lenet.build import build_network
 from lenet.checkpoint import Checkpoint
 from lenet.data.dataset import MAX_CLASSES, MAX_SIDE, Images
+from lenet.data.framing import MNIST_SHAPE, Framing
 from lenet.data.loader import ImageTable
 from lenet.errors import Failure, UserError
 from lenet.memory import Workspace
@@ -32,6 +33,7 @@ PIECE = 32
 what comes of an image depends on no other, to the last bit."""
 
 PARAMETERS = "param/"
+MNIST = ("lenet.data.Mnist", "lenet.data.Mnist5k")
 
 Floats = npt.NDArray[np.floating[Any]]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
@@ -65,6 +67,7 @@ class Description(BaseModel):
     input_shape: Annotated[list[Side], Field(min_length=3, max_length=3)]
     scaling: Scaling
     data_digest: str
+    framing: Framing | None = None
     epoch: Annotated[int, Field(ge=0)]
 
 
@@ -98,6 +101,15 @@ class Trained:
         """One image's (channels, height, width)."""
         channels, height, width = self.description.input_shape
         return channels, height, width
+
+    @property
+    def framing(self) -> Framing:
+        """How the training images were made; of a checkpoint that does not say so, as its data's name tells."""
+        if self.description.framing:
+            return self.description.framing
+        source = self.description.config.get("data")
+        is_mnist = isinstance(source, dict) and source.get("_target_") in MNIST and self.input_shape == MNIST_SHAPE
+        return Framing(like_mnist=is_mnist, background="dark" if is_mnist else None)
 
     def logits(self, images: Images) -> Floats:
         """Return what the network puts out, `(N, K)`, for images `(N, C, H, W)` uint8, their pixels as they are.

@@ -50,6 +50,7 @@ ORDER = [
         "extension",
         "surroundings",
         "differences",
+        "prediction",
     },
     {"continuation"},
     {"recording"},
@@ -60,7 +61,7 @@ ORDER = [
     {"clusters"},
     {"sweep"},
     {"command", "arguments"},
-    {"run", "compare", "disk", "resume", "reproduce", "deliver"},
+    {"run", "compare", "disk", "resume", "reproduce", "deliver", "predict"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}
@@ -76,7 +77,7 @@ HOMES = {
     "hydra_plugins": {"clusters"},
     "pooch": {"data"},
     "PIL": {"data"},
-    "scipy": {"pairwise"},
+    "scipy": {"data", "pairwise"},
 }
 
 
