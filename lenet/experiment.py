@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from lenet.build import Plan
-from lenet.checkpoint import Checkpoint
 from lenet.continuation import Continuation
 from lenet.observation import Observer
 from lenet.progress import NewDisplay, ProgressBar
+from lenet.publishing import log_model
 from lenet.range_test import RangeTestRecorder
 from lenet.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
 from lenet.schedules import RangeTest
@@ -65,8 +65,7 @@ def execute(
             within = progress.step - trainer.first_step(progress.epoch)
             where = f"epoch {progress.epoch + 1}, step {within + 1}" if within else f"epoch {progress.epoch + 1}"
             log.info("%s goes on from %s", cut(run.name, NAME_WIDTH), where if progress.step else "its start")
-        checkpoint = earlier.checkpoint if earlier else None
-        return run.id, _train(plan, session, trainer, overrides, run, stop, display, checkpoint)
+        return run.id, _train(plan, session, trainer, overrides, run, stop, display, earlier)
 
 
 def _trainer(plan: Plan, session: Session) -> Trainer:
@@ -89,9 +88,9 @@ def _train(
     run: "Run",
     stop: StopRequests,
     display: NewDisplay,
-    checkpoint: Checkpoint | None,
+    earlier: Continuation | None,
 ) -> dict[str, float]:
-    """Train epoch by epoch, then score the last weights on the test set, once; a `checkpoint` is restored already."""
+    """Train epoch by epoch, then score the last weights on the test set, once; `earlier` is restored already."""
     started = time.perf_counter()
     label = f"{run.name}: " if plan.sweep.parent else ""  # the lines of several jobs come mixed
     classes = session.network.classes
@@ -109,8 +108,8 @@ def _train(
         run.log_metrics(record, step=len(records))
     bar = display(run.name, plan.trainer.epochs, trainer.steps_per_epoch)
     observer = Observer(trainer) if plan.trainer.figures == "all" else None
-    if observer and checkpoint:
-        observer.restore(checkpoint)
+    if observer and earlier and earlier.checkpoint:
+        observer.restore(earlier.checkpoint)
     meta = checkpoint_meta(plan, session)
     keeper = Keeper(trainer, plan.trainer, meta, run.log_bytes, observer.state if observer else dict)
     try:
@@ -159,4 +158,6 @@ def _train(
             run.log_bytes(png, path)
     if range_test:
         range_test.conclude(overrides, figure=plan.trainer.figures != "none")
+    stop.check()
+    log_model(run, plan, session, keeper, earlier)
     return metrics

@@ -25,6 +25,7 @@ from lenet.tables import cut
 from lenet.tracking.address import mask, masked
 from lenet.tracking.tags import CHANGED, CONFIGURATION, ERROR, RESUMED, SEVERAL, STOPPED_EARLY
 from lenet.tracking.ui import how_to_look
+from lenet.trust import other_modules
 from lenet.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -112,9 +113,7 @@ def recorded(
 def resume_command(plan: Plan, run_id: str) -> str:
     """Return the command that goes on with a run."""
     uri = plan.config["tracking"].get("uri")
-    targets = [str(value) for key, value in flatten(plan.config).items() if key.rpartition(".")[2] == "_target_"]
-    modules = dict.fromkeys(target.partition(".")[0] for target in targets if not target.startswith("lenet."))
-    options = [word for module in modules for word in ("--allow", module)]
+    options = [word for module in other_modules(plan.config) for word in ("--allow", module)]
     return shlex.join(
         ["python", "-m", "lenet.resume", run_id, *options, *([f"tracking.uri={mask(uri)}"] if uri else [])]
     )

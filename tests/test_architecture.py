@@ -53,20 +53,20 @@ ORDER = [
         "prediction",
     },
     {"continuation"},
-    {"recording"},
+    {"recording", "publishing"},
     {"experiment"},
     {"reproduction"},
     {"jobs"},
     {"launcher", "answer"},
     {"clusters"},
     {"sweep"},
-    {"command", "arguments"},
+    {"command", "arguments", "serving"},
     {"run", "compare", "disk", "resume", "reproduce", "deliver", "predict"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}
 HOMES = {
-    "mlflow": {"tracking"},
+    "mlflow": {"tracking", "serving"},
     "matplotlib": {"plots"},
     "cupy": {"backend"},
     "hydra": {"clusters", "composition", "config", "construct", "diagnosis", "jobs", "launcher", "search", "sweeper"},
