@@ -10,7 +10,7 @@ from lenet.build import Plan
 from lenet.continuation import Continuation
 from lenet.observation import Observer
 from lenet.progress import NewDisplay, ProgressBar
-from lenet.publishing import log_model
+from lenet.publishing import log_model, recall_best
 from lenet.range_test import RangeTestRecorder
 from lenet.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
 from lenet.schedules import RangeTest
@@ -112,6 +112,8 @@ def _train(
         observer.restore(earlier.checkpoint)
     meta = checkpoint_meta(plan, session)
     keeper = Keeper(trainer, plan.trainer, meta, run.log_bytes, observer.state if observer else dict)
+    if earlier:
+        recall_best(keeper, earlier.stored)
     try:
         if observer:
             observer.look()
@@ -159,5 +161,5 @@ def _train(
     if range_test:
         range_test.conclude(overrides, figure=plan.trainer.figures != "none")
     stop.check()
-    log_model(run, plan, session, keeper, earlier)
+    log_model(run, plan, session, keeper)
     return metrics
