@@ -8,7 +8,7 @@ from lenet import differences
 from lenet.build import build
 from lenet.checkpoint import Checkpoint
 from lenet.composition import set_values
-from lenet.differences import Difference
+from lenet.differences import Difference, History
 from lenet.errors import Failure, UserError
 from lenet.experiment import execute
 from lenet.extension import CHANGEABLE
@@ -17,7 +17,7 @@ from lenet.identity import CONFIG, config_digest
 from lenet.stored import Stored, read_stored
 from lenet.surroundings import say_surroundings
 from lenet.tables import cut, to_table
-from lenet.tracking.tags import REPRODUCED, REPRODUCES, RESUMED
+from lenet.tracking.tags import EVALUATION, REPRODUCED, REPRODUCES, RESUMED
 from lenet.workbench import Workbench
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def _compare(first: Stored, kept: Mapping[str, Checkpoint | None], again: Stored
 
     `kept` are the checkpoints of the first.
     """
-    was, now = (run.finder.histories(run.record) for run in (first, again))
+    was, now = (_own(run.finder.histories(run.record)) for run in (first, again))
     found = list(differences.of_metrics(was, now, ends_only_last=RESUMED in first.record.tags))
     arrays = 0
     for name, saved in kept.items():
@@ -97,6 +97,11 @@ def _compare(first: Stored, kept: Mapping[str, Checkpoint | None], again: Stored
     if not arrays:
         log.warning("no weights were compared: the run kept no checkpoints (trainer.checkpoints)")
     return found
+
+
+def _own(histories: History) -> History:
+    """Leave out the metrics that were added to a run afterwards."""
+    return {name: points for name, points in histories.items() if not name.startswith(EVALUATION)}
 
 
 def _verdict(found: Sequence[Difference], tolerance: float) -> str:

@@ -51,7 +51,10 @@ ORDER = [
         "surroundings",
         "differences",
         "prediction",
+        "matching",
+        "scoring",
     },
+    {"evaluation"},
     {"continuation"},
     {"recording", "publishing"},
     {"experiment"},
@@ -61,7 +64,7 @@ ORDER = [
     {"clusters"},
     {"sweep"},
     {"command", "arguments", "serving"},
-    {"run", "compare", "disk", "resume", "reproduce", "deliver", "predict"},
+    {"run", "compare", "disk", "resume", "reproduce", "deliver", "predict", "evaluate"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}

@@ -100,7 +100,9 @@ def test_what_it_takes_on_disk_is_told(beside_run, capsys):
 
 @pytest.mark.slow
 def test_it_is_served_over_http_and_from_the_command_line(uri, beside_run, digits, expected):
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
+    place = os.path.dirname(sys.executable)  # where MLflow looks for the server that it starts
+    path = f"{place}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(), "PATH": path}
     folder = next(beside_run.glob("mlruns/*/*/artifacts/model"))
     command = [sys.executable, "-m", "mlflow", "models"]
     example = ["-i", str(folder / "serving_input_example.json"), "-t", "json", "--env-manager", "local"]
