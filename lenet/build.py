@@ -62,14 +62,22 @@ class TrackingSettings:
 class SweepSettings:
     """Where a run stands in a sweep: its parent run and the keys that differ between the jobs.
 
-    `resume` names the sweep that is to be continued, for a sweep as a whole.
+    For a sweep as a whole, `resume` names the one that is to be continued, and `register` says under which name the
+    best run's model is to be registered.
     """
 
     @validated
-    def __init__(self, parent: str | None = None, keys: tuple[str, ...] = (), resume: str | None = None) -> None:
+    def __init__(
+        self,
+        parent: str | None = None,
+        keys: tuple[str, ...] = (),
+        resume: str | None = None,
+        register: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}$")] | None = None,
+    ) -> None:
         self.parent = parent
         self.keys = keys
         self.resume = resume
+        self.register = register
 
 
 class NetworkSettings:

@@ -24,6 +24,16 @@ MODEL = "model"
 WEIGHTS, CODE = "weights.npz", "serving.py"
 EXAMPLE, SERVING_EXAMPLE = "input_example.json", "serving_input_example.json"
 REQUIREMENTS, ENVIRONMENT = "requirements.txt", "python_env.yaml"
+FILES = {
+    WEIGHTS: True,
+    CODE: True,
+    EXAMPLE: False,
+    SERVING_EXAMPLE: False,
+    REQUIREMENTS: True,
+    ENVIRONMENT: True,
+    "MLmodel": True,
+}
+"""Its files, and whether there is no model without them."""
 PACKAGES = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "scipy")
 HISTORY = "mlflow.log-model.history"
 """The tag by which MLflow's pages know which artifacts of a run are models."""

@@ -26,6 +26,7 @@ from lenet.tracking.record import (
     infinite,
     record_of,
 )
+from lenet.tracking.registry import register
 from lenet.tracking.run import Run
 from lenet.tracking.sender import local_folder
 from lenet.tracking.tags import ERROR, HEARTBEAT, JOB, REPLACED, SWEPT
@@ -147,6 +148,10 @@ class Store:
     ) -> str:
         """Add what was measured of a run afterwards, as `addition.add_evaluation` does; return its name."""
         return add_evaluation(self._client, run_id, name, metrics, step, artifacts)
+
+    def register(self, run: RunRecord, name: str) -> str:
+        """Register a run's model as `registry.register` does; return the version."""
+        return register(self._client, run, name)
 
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""
