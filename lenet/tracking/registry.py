@@ -47,7 +47,9 @@ def register(client: MlflowClient, run: RunRecord, name: str) -> str:
             client.finalize_logged_model(model.model_id, "READY")
             client.log_outputs(run.id, [LoggedModelOutput(model.model_id, 0)])
             source, tags = f"models:/{model.model_id}", {DIGEST: digest}
-            made = client.create_model_version(name, source, run.id, tags, model_id=model.model_id)
+            made = client.create_model_version(
+                name, source, run.id, tags, await_creation_for=0, model_id=model.model_id
+            )
             return str(made.version)
 
 
