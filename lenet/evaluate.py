@@ -8,9 +8,9 @@ from lenet.choosing import ONE_RUN, open_finder, split_one
 from lenet.command import DONE, run_command, write_error, write_out
 
 DESCRIPTION = """\
-Score a run's network on the test set of its own data, or of others with data=…
-(and data.root=…, …): loss, accuracy, precision and recall of each class, confusion
-matrix, calibration. All is added to the run, under a name of its own."""
+Score a run's network on the test set of its own data, or of others: data=…
+with its keys. Told are loss, accuracy, precision and recall of each class, the
+confusion matrix and calibration; all is added to the run, under a free name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,9 +16,10 @@ trained, in a table, as CSV or as JSON. A file that cannot be read is reported,
 and the rest is done; the exit code is 1 then."""
 
 EPILOG = """\
-RUN is a run's id or the beginning of one, a run's name, `last`, or `best:SWEEP`.
-IMAGE is a file, a folder, a pattern in quotes ('digits/**/*.png'), or - for an
-image on standard input. Key: tracking.uri=ADDRESS, where the run is recorded.
+RUN is a run's id or the beginning of one, a run's name, `last`, or
+`best:SWEEP`. IMAGE is a file, a folder, a pattern in quotes
+('digits/**/*.png'), or - for an image on standard input.
+Key: tracking.uri=ADDRESS, where the run is recorded.
 
 For a network that was trained on images like MNIST's, images of any size and
 colour, dark on light or light on dark, are made as MNIST was: grey, cropped, in
