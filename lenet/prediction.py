@@ -10,7 +10,7 @@ from lenet.data.dataset import Images
 from lenet.data.drawings import Way, prepare
 from lenet.data.gathering import Gathered
 from lenet.data.image_files import Channels
-from lenet.errors import UserError
+from lenet.errors import UserError, escaped
 from lenet.tables import COLUMNS, cut, to_data, to_table
 from lenet.trained import Prediction, Trained
 
@@ -89,5 +89,6 @@ def _table(rows: Sequence[dict[str, object]]) -> str:
         for row in rows
     ]
     taken = max(len(line) for line in to_table(told, "table").splitlines()) + 2
-    files = [{"file": cut(" ".join(str(row["file"]).split("\n")), COLUMNS - taken)} for row in rows]
+    names = (escaped(str(row["file"])).replace("\n", " ").replace("\t", " ") for row in rows)
+    files = [{"file": cut(name, COLUMNS - taken)} for name in names]
     return to_table([file | rest for file, rest in zip(files, told, strict=True)], "table")

@@ -100,6 +100,17 @@ def test_formats_tell_the_same(beside_run, folder, capsys):
     assert lines[0].split() == ["file", "label", "probability", "runner_up"]
 
 
+def test_names_that_no_terminal_bears_are_written_out(beside_run, folder, tmp_path, capsys):
+    name = os.fsdecode(b"odd \xff\x1b[31m\x7f.png")
+    (tmp_path / name).write_bytes((folder / "one.png").read_bytes())
+    for form in ("table", "csv", "json"):
+        assert predict.main(["last", str(tmp_path), "--format", form]) == 0
+        output = capsys.readouterr().out
+        assert output.replace("\n", "").isprintable()
+        assert max(map(len, output.splitlines())) <= 80 or form != "table"
+    assert json.loads(output)[0]["file"] == str(tmp_path / name)
+
+
 def test_raw_images_are_taken_as_they_are(beside_run, folder, digits, tmp_path, capsys):
     for number, digit in enumerate(digits[0][:20]):
         Image.fromarray(digit[0]).save(tmp_path / f"{number:02}.png")
