@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from lenet import summary
 from lenet.config import CommandLine
 from lenet.tables import cut
+from lenet.tracking.address import mask
+from lenet.tracking.failures import StoreAway, TrackingError
 from lenet.tracking.finding import BEST
 from lenet.tracking.record import RunRecord
 from lenet.tracking.run import Run
 from lenet.tracking.store import Store
-from lenet.tracking.tags import ERROR
+from lenet.tracking.tags import ERROR, REGISTERED
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +23,10 @@ CURVES = 30
 """The most curves that one figure can show; of more runs, the best."""
 
 
-def sum_up(store: Store, parent: Run, children: Sequence[RunRecord], jobs: int, command: CommandLine) -> None:
-    """Record the sweep's tables, figures and best run on the parent, and show them."""
+def sum_up(
+    store: Store, parent: Run, children: Sequence[RunRecord], jobs: int, command: CommandLine
+) -> RunRecord | None:
+    """Record the sweep's tables, figures and best run on the parent, and show them; return the best, if any."""
     keys = command.swept
     rows = summary.rows_of(children)
     groups = summary.groups_of(rows, keys)
@@ -37,11 +41,34 @@ def sum_up(store: Store, parent: Run, children: Sequence[RunRecord], jobs: int, 
     if len(children) < jobs:
         log.error("%d of %d jobs left no run", jobs - len(children), jobs)
     if not rows:
-        return
+        return None
+    best = None
     if not math.isnan(rows[0][summary.RANKING]):
-        _record_best(parent, next(child for child in children if child.id == rows[0]["run_id"]), command)
+        best = next(child for child in children if child.id == rows[0]["run_id"])
+        _record_best(parent, best, command)
     for name, figure in _figures(store, rows, keys):
         parent.log_bytes(figure, f"figures/{name}.png")
+    return best
+
+
+def register_best(store: Store, parent: Run, best: RunRecord | None, name: str) -> bool:
+    """Register the best run's model, and say how it is used; return whether it could be, else say why not."""
+    if best is None:
+        log.error("no model is registered as %s: there is no best run", name)
+        return False
+    try:
+        version = store.register(best, name)
+    except StoreAway:
+        raise
+    except TrackingError as error:
+        log.error("%s could not be registered as %s: %s", cut(best.name, 40), name, error)
+        return False
+    parent.set_tag(REGISTERED, f"{name}/{version}")
+    log.info("%s is registered as version %s of %s; to serve it:", cut(best.name, 30), version, name)
+    uri = f"MLFLOW_TRACKING_URI={shlex.quote(mask(store.uri))}"
+    model = shlex.quote(f"models:/{name}/{version}")
+    log.info("%s \\\n  mlflow models serve -m %s --env-manager local", uri, model)
+    return True
 
 
 def _figures(store: Store, rows: Sequence[summary.Row], keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -85,5 +112,5 @@ def rerun(command: CommandLine, swept: Mapping[str, str]) -> str:
 
 def resumption(command: CommandLine, parent_id: str) -> str:
     """Return the command that continues a sweep."""
-    kept = [text for text in command.overrides if not text.startswith("sweep.")]
+    kept = [text for text in command.overrides if not text.startswith("sweep.") or text.startswith("sweep.register=")]
     return shlex.join(["python", "-m", "lenet.run", *command.options, *kept, f"sweep.resume={parent_id}"])

@@ -65,14 +65,22 @@ class TrackingSettings:
 class SweepSettings:
     """Where a run stands in a sweep: its parent run and the keys that differ between the jobs.
 
-    `resume` names the sweep that is to be continued, for a sweep as a whole.
+    For a sweep as a whole, `resume` names the one that is to be continued, and `register` says under which name the
+    best run's model is to be registered.
     """
 
     @validated
-    def __init__(self, parent: str | None = None, keys: tuple[str, ...] = (), resume: str | None = None) -> None:
+    def __init__(
+        self,
+        parent: str | None = None,
+        keys: tuple[str, ...] = (),
+        resume: str | None = None,
+        register: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}$")] | None = None,
+    ) -> None:
         self.parent = parent
         self.keys = keys
         self.resume = resume
+        self.register = register
 
 
 class NetworkSettings:
@@ -176,6 +184,23 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
         sweep=call(SweepSettings, whole["sweep"], "sweep"),
         config=masked({key: value for key, value in config.items() if _is_recorded(key, value)}),
     )
+
+
+def build_network(config: object, source: str, allowed: Collection[str]) -> tuple[NetworkSettings, Loss, Any]:
+    """Return a stored configuration's network, its loss and its floating-point type; raises as `build` does.
+
+    That is what it takes to use a network that has been trained: where its data were is not asked. `source` is what
+    a message calls the configuration.
+    """
+    trust.vet(config, source, PLACES)
+    assert isinstance(config, Mapping)
+    whole = {**ABSENT, **config}
+    for key in ("network", "backend"):
+        if not isinstance(whole.get(key), Mapping):
+            raise UserError(f"{source}: `{key}` is missing; accepted: what a run stores.")
+    network = call(partial(NetworkSettings, allowed), whole["network"], "network")
+    backend = call(BackendSettings, whole["backend"], "backend")
+    return network, make(whole["loss"], "loss", Loss, allowed), backend.dtype
 
 
 def _is_recorded(key: str, value: Any) -> bool:

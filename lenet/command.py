@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 
 from lenet.errors import Failure, UserError, escaped
 from lenet.signals import sigterm_like_ctrl_c
@@ -56,6 +56,13 @@ def write_out(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at the end
         if not isinstance(error, BrokenPipeError):
             raise Failure(f"the output cannot be written: {error.strerror}.") from error
+
+
+def write_error(text: str) -> None:
+    """Write what is told besides what a command was asked for to standard error, where nothing may read it."""
+    with suppress(OSError):
+        sys.stderr.write(fit(text))
+        sys.stderr.flush()
 
 
 @contextmanager

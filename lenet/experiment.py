@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from lenet.build import Plan
-from lenet.checkpoint import Checkpoint
 from lenet.continuation import Continuation
 from lenet.observation import Observer
 from lenet.progress import NewDisplay, ProgressBar
+from lenet.publishing import log_model, recall_best
 from lenet.range_test import RangeTestRecorder
 from lenet.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
 from lenet.schedules import RangeTest
@@ -68,7 +68,7 @@ def execute(
             log.info("%s goes on from %s", cut(run.name, NAME_WIDTH), where if progress.step else "its start")
         checkpoint = earlier.checkpoint if earlier else None
         with memory_errors_explained(plan), telling(plan, trainer, run, checkpoint) as teller:
-            metrics = _train(plan, session, trainer, overrides, run, stop, display, checkpoint, teller)
+            metrics = _train(plan, session, trainer, overrides, run, stop, display, earlier, teller)
             teller.end(metrics)
         return run.id, metrics
 
@@ -93,10 +93,10 @@ def _train(
     run: "Run",
     stop: StopRequests,
     display: NewDisplay,
-    checkpoint: Checkpoint | None,
+    earlier: Continuation | None,
     teller: Teller,
 ) -> dict[str, float]:
-    """Train epoch by epoch, then score the last weights on the test set, once; a `checkpoint` is restored already."""
+    """Train epoch by epoch, then score the last weights on the test set, once; `earlier` is restored already."""
     started = time.perf_counter()
     label = f"{run.name}: " if plan.sweep.parent else ""  # the lines of several jobs come mixed
     classes = session.network.classes
@@ -114,8 +114,8 @@ def _train(
         run.log_metrics(record, step=len(records))
     bar = display(run.name, plan.trainer.epochs, trainer.steps_per_epoch)
     observer = Observer(trainer) if plan.trainer.figures == "all" else None
-    if observer and checkpoint:
-        observer.restore(checkpoint)
+    if observer and earlier and earlier.checkpoint:
+        observer.restore(earlier.checkpoint)
     meta = checkpoint_meta(plan, session)
     keeper = Keeper(
         trainer,
@@ -124,6 +124,8 @@ def _train(
         run.log_bytes,
         lambda: {**(observer.state() if observer else {}), **teller.state()},
     )
+    if earlier:
+        recall_best(keeper, earlier.stored)
     try:
         if observer:
             observer.look()
@@ -172,4 +174,6 @@ def _train(
             run.log_bytes(png, path)
     if range_test:
         range_test.conclude(overrides, figure=plan.trainer.figures != "none")
+    stop.check()
+    log_model(run, plan, session, keeper)
     return metrics

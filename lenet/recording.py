@@ -13,6 +13,7 @@ import yaml
 from lenet import blas
 from lenet.build import Plan
 from lenet.continuation import Continuation
+from lenet.data.framing import framing_of
 from lenet.errors import Failure, UserError
 from lenet.flatten import flatten
 from lenet.identity import CODE, CONFIG, DATA, code_digest, config_digest
@@ -24,6 +25,7 @@ from lenet.tables import cut
 from lenet.tracking.address import mask, masked
 from lenet.tracking.tags import CHANGED, CONFIGURATION, ERROR, RESUMED, SEVERAL, STOPPED_EARLY
 from lenet.tracking.ui import how_to_look
+from lenet.trust import other_modules
 from lenet.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -111,9 +113,7 @@ def recorded(
 def resume_command(plan: Plan, run_id: str) -> str:
     """Return the command that goes on with a run."""
     uri = plan.config["tracking"].get("uri")
-    targets = [str(value) for key, value in flatten(plan.config).items() if key.rpartition(".")[2] == "_target_"]
-    modules = dict.fromkeys(target.partition(".")[0] for target in targets if not target.startswith("lenet."))
-    options = [word for module in modules for word in ("--allow", module)]
+    options = [word for module in other_modules(plan.config) for word in ("--allow", module)]
     return shlex.join(
         ["python", "-m", "lenet.resume", run_id, *options, *([f"tracking.uri={mask(uri)}"] if uri else [])]
     )
@@ -187,4 +187,5 @@ def checkpoint_meta(plan: Plan, session: Session) -> dict[str, Any]:
         "input_shape": list(session.network.input_shape),
         "scaling": {"shift": session.shift, "scale": session.scale},
         "data_digest": session.dataset.digest,
+        "framing": framing_of(session.dataset.train_images).model_dump(),
     }

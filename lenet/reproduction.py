@@ -8,7 +8,7 @@ from lenet import differences
 from lenet.build import build
 from lenet.checkpoint import Checkpoint
 from lenet.composition import set_values
-from lenet.differences import Difference
+from lenet.differences import Difference, History
 from lenet.errors import Failure, UserError
 from lenet.experiment import execute
 from lenet.extension import CHANGEABLE
@@ -17,13 +17,15 @@ from lenet.identity import CONFIG, config_digest
 from lenet.stored import Stored, read_stored
 from lenet.surroundings import say_surroundings
 from lenet.tables import cut, to_table
-from lenet.tracking.tags import REPRODUCED, REPRODUCES, RESUMED
+from lenet.tracking.tags import EVALUATION, REPRODUCED, REPRODUCES, RESUMED
 from lenet.workbench import Workbench
 
 log = logging.getLogger(__name__)
 
 FREE = tuple(key for key in CHANGEABLE if key not in ("trainer.epochs", "trainer.early_stopping"))
 """What may be given another value in a repetition: of these, another backend alone changes bits."""
+NOT_COMPARED = (*(f"config.{key}" for key in CHANGEABLE), "framing.like_mnist", "framing.background")
+"""What checkpoints may say otherwise; how images are framed follows from the data, and runs did not always say it."""
 SHOWN = 10
 """Differences that are shown."""
 
@@ -79,7 +81,7 @@ def _compare(first: Stored, kept: Mapping[str, Checkpoint | None], again: Stored
 
     `kept` are the checkpoints of the first.
     """
-    was, now = (run.finder.histories(run.record) for run in (first, again))
+    was, now = (_own(run.finder.histories(run.record)) for run in (first, again))
     found = list(differences.of_metrics(was, now, ends_only_last=RESUMED in first.record.tags))
     arrays = 0
     for name, saved in kept.items():
@@ -87,7 +89,7 @@ def _compare(first: Stored, kept: Mapping[str, Checkpoint | None], again: Stored
         if pair[0] and pair[1]:
             arrays += len(pair[0].arrays)
             found += differences.of_arrays(name, pair[0], pair[1])
-            found += differences.of_meta(name, pair[0], pair[1], [f"config.{key}" for key in CHANGEABLE])
+            found += differences.of_meta(name, pair[0], pair[1], NOT_COMPARED)
         elif pair[0] or pair[1]:
             was_there, is_there = ("there" if saved else None for saved in pair)
             found.append(Difference(f"checkpoints/{name}.npz", "", was_there, is_there))
@@ -95,6 +97,11 @@ def _compare(first: Stored, kept: Mapping[str, Checkpoint | None], again: Stored
     if not arrays:
         log.warning("no weights were compared: the run kept no checkpoints (trainer.checkpoints)")
     return found
+
+
+def _own(histories: History) -> History:
+    """Leave out the metrics that were added to a run afterwards."""
+    return {name: points for name, points in histories.items() if not name.startswith(EVALUATION)}
 
 
 def _verdict(found: Sequence[Difference], tolerance: float) -> str:

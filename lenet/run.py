@@ -35,8 +35,9 @@ def _main(arguments: Sequence[str]) -> int:
             from lenet.sweep import run_sweep
 
         return DONE if run_sweep(command, plans) else FAILED
-    if plans[0].sweep.resume is not None:
-        raise UserError("sweep.resume continues a sweep: add -m, and the values that it sweeps over.")
+    for key in ("resume", "register"):
+        if getattr(plans[0].sweep, key) is not None:
+            raise UserError(f"sweep.{key} is for a sweep: add -m, and the values that it sweeps over.")
     from lenet.experiment import execute
 
     execute(plans[0], command.jobs[0].overrides)

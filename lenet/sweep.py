@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lenet import launcher, sweeper
-from lenet.answer import resumption, sum_up
+from lenet.answer import register_best, resumption, sum_up
 from lenet.backend import usable_cores
 from lenet.build import Plan
 from lenet.clusters.ready import ready
@@ -50,6 +50,8 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
     if len(places := {(plan.tracking.uri, plan.tracking.experiment) for plan in plans}) > 1:
         found = ", ".join(sorted(f"{experiment} in {mask(uri)}" for uri, experiment in places))
         raise UserError(f"`tracking` differs between the jobs: {found}. Accepted: one store and experiment for all.")
+    if plans[0].sweep.register and not all(plan.trainer.keeps_last or plan.trainer.keeps_best for plan in plans):
+        raise UserError("sweep.register needs models, and trainer.checkpoints=none keeps none. Accepted: best or last.")
     search = _search(command)
     jobs = search.n_trials if search else len(plans)
     pool = _pool(command, plans, min(jobs, search.n_jobs) if search else jobs)
@@ -98,8 +100,10 @@ def _concluded(conductor: "SweepConductor", jobs: int, earlier: Sequence[RunReco
         children = conductor.children()
         if store.deliver_ended([child.id for child in children]):
             children = conductor.children()
-        sum_up(store, parent, children, jobs, command)
+        best = sum_up(store, parent, children, jobs, command)
         store.mark_replaced(earlier, children)
+        name = conductor.plans[0].sweep.register
+        registered = name is None or register_best(store, parent, best, name)
     except StoreAway as error:
         log.warning(
             "the sweep cannot be summed up: the store does not answer (%s).\n"
@@ -109,7 +113,7 @@ def _concluded(conductor: "SweepConductor", jobs: int, earlier: Sequence[RunReco
             resumption(command, parent.id),
         )
         return conductor.finished >= jobs
-    return len(children) >= jobs and all(child.status == "FINISHED" for child in children)
+    return registered and len(children) >= jobs and all(child.status == "FINISHED" for child in children)
 
 
 def _open_parent(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store) -> tuple[Run, list[RunRecord]]:

@@ -21,12 +21,14 @@ WIDEST = 20
 def to_data(rows: Sequence[Row], form: Literal["csv", "json"]) -> str:
     """Return rows that all have the keys of the first, numbers as they are, as text that ends in a line's end."""
     if form == "json":
-        return json.dumps([_without_nan(row) for row in rows], indent=2, ensure_ascii=False) + "\n"
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        text = json.dumps([_without_nan(row) for row in rows], indent=2, ensure_ascii=False)
+        # What cannot be printed stands in texts alone, and would be escaped in a way that JSON does not know.
+        return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue()
+    return table.getvalue()
 
 
 def to_table(rows: Sequence[Row], form: Literal["table", "markdown"], right: Collection[str] = ()) -> str:

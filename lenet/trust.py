@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any, get_type_hints
 
 from lenet.errors import UserError
+from lenet.flatten import flatten
 from lenet.tables import cut
 
 OWN = "lenet"
@@ -54,6 +55,12 @@ def vet(config: object, source: str, places: "re.Pattern[str]") -> None:
             raise _refused(source, key, f"is an integer of {value.bit_length()} bits")
         elif not isinstance(value, int | float | None):
             raise _refused(source, key, f"is of type {type(value).__name__}")
+
+
+def other_modules(config: Mapping[str, Any]) -> list[str]:
+    """Return the modules outside lenet from which a configuration takes its parts, as they are allowed by `--allow`."""
+    targets = [str(value) for key, value in flatten(config).items() if key.rpartition(".")[2] == "_target_"]
+    return list(dict.fromkeys(target.partition(".")[0] for target in targets if not _is_own(target)))
 
 
 def resolve(path: object, key: str, kind: type, allowed: Collection[str]) -> Callable[..., Any]:

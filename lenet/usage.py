@@ -1,4 +1,4 @@
-"""What runs take on disk: bytes of checkpoints, figures and other artifacts, of the database, and of deleted runs.
+"""What runs take on disk: bytes of checkpoints, models, figures and the rest, of the database, and of deleted runs.
 
 Bytes are lengths of files. What a file system adds to them is not counted.
 """
@@ -13,8 +13,10 @@ from lenet.tracking.address import SERVERS, mask, sqlite_path
 from lenet.tracking.finding import Finder, is_sweep
 from lenet.tracking.record import RunRecord
 
-KINDS = ("checkpoints", "figures", "other")
+KINDS = ("checkpoints", "model", "figures", "other")
 SIZES = (*KINDS, "total")
+LEFT_OUT = "other"
+"""Of those, the one that a terminal has no room for: it is little, and the total tells it."""
 NAME = 26
 """Characters of a run's name in a table."""
 
@@ -44,11 +46,12 @@ def render(rows: Sequence[Row], form: Format, uri: str) -> str:
     """Return the rows as text that ends in a line's end: readable units in the tables, bytes in `csv` and `json`."""
     if form == "json" or form == "csv":
         return to_data(rows, form)
-    shown = [_shown(row) for row in rows if row["kind"] in ("run", "sweep", "sum")]
+    told = [size for size in SIZES if form == "markdown" or size != LEFT_OUT]
+    shown = [_shown(row, told) for row in rows if row["kind"] in ("run", "sweep", "sum")]
     sentences = list(_sentences(rows, uri))
     if form == "markdown":
         sentences = [f"- {sentence}" for sentence in sentences]
-    return to_table(shown, form, right=SIZES) + "".join(f"{line}\n" for line in ["", *sentences] if sentences)
+    return to_table(shown, form, right=told) + "".join(f"{line}\n" for line in ["", *sentences] if sentences)
 
 
 def readable(count: int | None) -> str:
@@ -70,7 +73,7 @@ def _row(name: str, kind: str, run_id: str, artifacts: dict[str, int] | None) ->
         sizes = dict.fromkeys(SIZES, 0)
         for path, count in artifacts.items():
             folder = path.partition("/")[0]
-            for column in (folder if folder in KINDS[:2] else "other", "total"):
+            for column in (folder if folder in KINDS[:-1] else "other", "total"):
                 sizes[column] = (sizes[column] or 0) + count
     return {"run": name, "kind": kind, **sizes, "run_id": run_id}
 
@@ -84,10 +87,10 @@ def _counted(things: Sequence[object], name: str) -> str:
     return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
-def _shown(row: Row) -> dict[str, str]:
+def _shown(row: Row, sizes: Sequence[str]) -> dict[str, str]:
     own = " (own)" if row["kind"] == "sweep" else ""
     name = "sum" if row["kind"] == "sum" else cut(row["run"], NAME - len(own)) + own
-    return {"run": name, **{key: readable(row[key]) for key in SIZES}, "id": row["run_id"][:8]}
+    return {"run": name, **{key: readable(row[key]) for key in sizes}, "id": row["run_id"][:8]}
 
 
 def _sentences(rows: Sequence[Row], uri: str) -> Iterable[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from lenet.run import main
 from lenet.tracking.store import Store
 from lenet.training.keeper import Keeper
 
@@ -33,6 +34,26 @@ def workplace(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("LENET_DATA", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained_here(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
+    """Return a folder with a store of one run, two epochs on MNIST's digits, that tests only read or add to."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(migrated, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        assert main(["trainer.epochs=2", "trainer.figures=none", "backend=numpy"]) == 0
+    return folder
+
+
+@pytest.fixture
+def beside_run(trained_here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in the folder of a run that was trained on MNIST's digits."""
+    monkeypatch.chdir(trained_here)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return trained_here
 
 
 def save_digits(path: Path, count: int = 120) -> None:

@@ -39,7 +39,7 @@ ORDER = [
     {"build"},
     {"workbench"},
     {"session", "stored"},
-    {"observation", "telling"},
+    {"observation", "telling", "trained"},
     {
         "progress",
         "figures",
@@ -52,22 +52,26 @@ ORDER = [
         "extension",
         "surroundings",
         "differences",
+        "prediction",
+        "matching",
+        "scoring",
     },
+    {"evaluation"},
     {"continuation"},
-    {"recording"},
+    {"recording", "publishing"},
     {"experiment"},
     {"reproduction"},
     {"jobs"},
     {"launcher", "answer"},
     {"clusters"},
     {"sweep"},
-    {"command", "arguments"},
-    {"run", "compare", "disk", "resume", "reproduce", "deliver"},
+    {"command", "arguments", "serving"},
+    {"run", "compare", "disk", "resume", "reproduce", "deliver", "predict", "evaluate"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}
 HOMES = {
-    "mlflow": {"tracking"},
+    "mlflow": {"tracking", "serving"},
     "matplotlib": {"plots"},
     "cupy": {"gpu"},
     "hydra": {"clusters", "composition", "config", "construct", "diagnosis", "jobs", "launcher", "search", "sweeper"},
@@ -78,7 +82,7 @@ HOMES = {
     "hydra_plugins": {"clusters"},
     "pooch": {"data"},
     "PIL": {"data"},
-    "scipy": {"pairwise"},
+    "scipy": {"data", "pairwise"},
 }
 
 

@@ -1,7 +1,10 @@
 """One image file to pixels."""
 
+import io
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,55 +19,79 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 Channels = Literal[1, 3]
+ImageFile = Path | bytes
+"""Where a file lies, or what it holds."""
+MAX_PIXELS = 2**26
+"""The most pixels of an image in all, whatever its sides may be."""
 
 
-def read_image(path: Path, channels: Channels, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
-    """Read an image file as (channels, height, width) bytes: grey levels or RGB, resized to `size` if
-    given.
+def read_image(
+    source: ImageFile, channels: Channels, size: tuple[int, int] | None, name: str | None = None, most: int = MAX_SIDE
+) -> npt.NDArray[np.uint8]:
+    """Read an image file, or its bytes, as (channels, height, width): grey levels or RGB, resized to `size` if given.
 
-    Upright by its EXIF tag; the first frame of several; 16-bit grey levels by their upper 8 bits;
-    transparent pixels as on white paper. Raises `UserError`, naming the file, when it is no image of
-    `FORMATS`, is damaged, or has more than `MAX_SIDE` pixels a side, which is known before any of them is
-    unpacked.
+    Upright by its EXIF tag; the first frame of several; 16-bit grey levels by their upper 8 bits; transparent pixels as
+    on white paper. Raises `UserError` for what `opened` refuses.
     """
-    from PIL import Image, ImageOps  # imported here: other sources do without
+    from PIL.Image import Resampling
 
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: found no such file; accepted: an image ({', '.join(FORMATS)}).")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about sizes, which are checked here, and tags, which are not used
-            with Image.open(path, formats=FORMATS) as image:
-                if max(image.size) > MAX_SIDE:
-                    found = f"{image.height} x {image.width} pixels"
-                    raise UserError(f"{path}: found {found}; accepted: at most {MAX_SIDE} a side.")
-                if image.format == "PNG":
-                    with Image.open(path, formats=["PNG"]) as whole:
-                        whole.verify()  # its checksums, at which Pillow does not look otherwise
-                ImageOps.exif_transpose(image, in_place=True)
-                plain = _without_alpha(image, path).convert("L" if channels == 1 else "RGB")
-                if size is not None:
-                    plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-                pixels = np.asarray(plain)
-    except UserError:
-        raise
-    except OSError as fault:
-        raise UserError(f"{path}: cannot be read as an image ({fault}); accepted: {', '.join(FORMATS)}.") from fault
-    except Exception as fault:
-        # Of damaged bytes, Pillow's decoders raise a dozen unrelated types.
-        reason = f"{type(fault).__name__}: {fault}"
-        raise UserError(f"{path}: damaged image ({reason}); accepted: {', '.join(FORMATS)}.") from fault
+    name = str(source) if name is None else name
+    with opened(source, name, most) as image:
+        plain = _without_alpha(image, name).convert("L" if channels == 1 else "RGB")
+        if size is not None:
+            plain = plain.resize((size[1], size[0]), Resampling.BILINEAR)
+        pixels = np.asarray(plain)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def _without_alpha(image: "Image", path: Path) -> "Image":
+@contextmanager
+def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Image]":
+    """Give an image, upright; `name` is what a message calls it.
+
+    Raises `UserError`, also for what goes wrong within: it is no image of `FORMATS`, is damaged, or has more than
+    `most` pixels a side or `MAX_PIXELS` in all, which is known before any of them is unpacked.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError  # imported here: other sources do without
+
+    if isinstance(source, Path) and not os.path.isfile(source):
+        raise UserError(f"{name}: found no such file; accepted: an image ({', '.join(FORMATS)}).")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about sizes, which are checked here, and tags, which are not used
+            with Image.open(_file(source), formats=FORMATS) as image:
+                if max(image.size) > most or image.width * image.height > MAX_PIXELS:
+                    found = f"{image.height} x {image.width} pixels"
+                    raise UserError(f"{name}: found {found}; accepted: at most {most} a side, {MAX_PIXELS:,} in all.")
+                if image.format == "PNG":
+                    with Image.open(_file(source), formats=["PNG"]) as whole:
+                        whole.verify()  # its checksums, at which Pillow does not look otherwise
+                ImageOps.exif_transpose(image, in_place=True)
+                yield image
+    except UserError:
+        raise
+    except OSError as fault:
+        reason = "of no known kind" if isinstance(fault, UnidentifiedImageError) else str(fault)
+        raise UserError(f"{name}: cannot be read as an image ({reason}); accepted: {', '.join(FORMATS)}.") from fault
+    except Image.DecompressionBombError as fault:
+        raise UserError(f"{name}: found too many pixels ({fault}); accepted: {MAX_PIXELS:,} in all.") from fault
+    except Exception as fault:
+        # Of damaged bytes, Pillow's decoders raise a dozen unrelated types.
+        reason = f"{type(fault).__name__}: {fault}"
+        raise UserError(f"{name}: damaged image ({reason}); accepted: {', '.join(FORMATS)}.") from fault
+
+
+def _file(source: ImageFile) -> Path | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+def _without_alpha(image: "Image", name: str) -> "Image":
     """Return `image` in a mode that converts to grey levels or RGB by what one sees."""
     from PIL import Image
 
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise UserError(f"{path}: found 32-bit pixels (mode {image.mode}); accepted: 8 or 16 bits a channel.")
+        raise UserError(f"{name}: found 32-bit pixels (mode {image.mode}); accepted: 8 or 16 bits a channel.")
     if image.has_transparency_data:
         opaque = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of a large one is as large
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), opaque)

@@ -1,5 +1,6 @@
 """The figures of runs and sweeps. The only part that imports matplotlib, and never its global pyplot."""
 
+from lenet.plots.calibration import calibration
 from lenet.plots.ranges import lr_range
 from lenet.plots.runs import confusion_matrix, curves, distortions, filters, mistakes
 from lenet.plots.style import to_png
@@ -7,6 +8,7 @@ from lenet.plots.sweeps import heat_map, sweep, training_curves
 from lenet.plots.teaching import feature_maps, forming, gradient_norms
 
 __all__ = [
+    "calibration",
     "confusion_matrix",
     "curves",
     "distortions",

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from lenet.errors import UserError
 from lenet.files import remove_unfinished
 from lenet.tracking import process
+from lenet.tracking.addition import add_evaluation
 from lenet.tracking.address import mask
 from lenet.tracking.delivery import how_to_deliver
 from lenet.tracking.failures import CONTACT, SILENCE, StoreAway, defaults, translated
@@ -25,6 +26,7 @@ from lenet.tracking.record import (
     infinite,
     record_of,
 )
+from lenet.tracking.registry import register
 from lenet.tracking.run import Run
 from lenet.tracking.sender import local_folder
 from lenet.tracking.tags import ERROR, HEARTBEAT, JOB, REPLACED, SWEPT
@@ -140,6 +142,16 @@ class Store:
         """Set a tag of a run, which may have ended."""
         with translated():
             self._client.set_tag(run_id, key, as_text(value, TAG_LENGTH))
+
+    def add_evaluation(
+        self, run_id: str, name: str, metrics: Mapping[str, float], step: int, artifacts: Mapping[str, bytes]
+    ) -> str:
+        """Add what was measured of a run afterwards, as `addition.add_evaluation` does; return its name."""
+        return add_evaluation(self._client, run_id, name, metrics, step, artifacts)
+
+    def register(self, run: RunRecord, name: str) -> str:
+        """Register a run's model as `registry.register` does; return the version."""
+        return register(self._client, run, name)
 
     def children(self, parent_id: str) -> list[RunRecord]:
         """Return the runs whose parent is `parent_id`, in the order in which they were started."""

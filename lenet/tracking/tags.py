@@ -1,4 +1,4 @@
-"""The tags with which runs are marked, and that are read again."""
+"""The names by which what is recorded of runs is found again: tags, and the beginning of some metrics."""
 
 ERROR = "lenet.error"
 """Why a run failed, or what became of it."""
@@ -24,3 +24,7 @@ STOPPED_EARLY = "stopped_early"
 """On a run that has not trained all its epochs because no better one came."""
 SEVERAL = "several"
 """In place of the digest of its code, on a run that was gone on with by other code than it was started with."""
+REGISTERED = "lenet.registered"
+"""On a sweep whose best model was registered: the name and version, `NAME/VERSION`."""
+EVALUATION = "evaluation/"
+"""Before the names of metrics that `lenet.evaluate` adds to a run, which are no part of what the run itself did."""

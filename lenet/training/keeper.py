@@ -39,6 +39,8 @@ class Keeper:
         self.publish = publish
         self.observed = observed
         self.best_accuracy, self.best_epoch = best_of(trainer.progress.history)
+        self.best: tuple[Arrays, dict[str, Any]] | None = None
+        """The weights (`param/…`) of the best state, and what stands beside them; None where it is from before."""
         self._best: tuple[Arrays, dict[str, Any]] | None = None
         self._saved_at = self._now()
         self._fails = False
@@ -57,7 +59,9 @@ class Keeper:
         progress = self.trainer.progress
         if not self.trainer.diverged and progress.history[-1]["val/accuracy"] > self.best_accuracy:
             self.best_accuracy, self.best_epoch = progress.history[-1]["val/accuracy"], progress.epoch
-            self._best = self._state() if self.settings.keeps_best else None
+            if self.settings.keeps_best:
+                self._best = self.state()
+                self.best = weights_of(*self._best)
 
     def save_if_due(self) -> None:
         """Write checkpoints, if they are due."""
@@ -74,7 +78,7 @@ class Keeper:
             self.publish(checkpoint.dumps(*self._best), "checkpoints/best.npz")
             self._best = None
         if self.settings.keeps_last:
-            self.publish(checkpoint.dumps(*self._state()), "checkpoints/last.npz")
+            self.publish(checkpoint.dumps(*self.state()), "checkpoints/last.npz")
         self._saved_at, self._fails = self._now(), False
 
     def try_to_save(self) -> None:
@@ -98,10 +102,17 @@ class Keeper:
     def _now(self) -> tuple[int, int, float]:
         return self.trainer.progress.epoch, self.trainer.progress.step, time.monotonic()
 
-    def _state(self) -> tuple[Arrays, dict[str, Any]]:
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return the state of this moment, as a checkpoint holds it."""
         arrays, state = capture(self.trainer)
         best = {"best_accuracy": self.best_accuracy, "best_epoch": self.best_epoch, "diverged": self.trainer.diverged}
         return arrays, {**self.meta, **self.observed(), **state, **best}
+
+
+def weights_of(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    """Return what of a checkpoint it takes to use its network: its weights, and all that stands beside them."""
+    weights = {name: array for name, array in arrays.items() if name.startswith("param/")}
+    return weights, {key: value for key, value in meta.items() if key != "format"}
 
 
 def best_of(history: Sequence[Record]) -> tuple[float, int | None]:

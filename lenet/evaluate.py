@@ -1,0 +1,47 @@
+"""`python -m lenet.evaluate RUN [key=value …]`: scores a run's network on the test set of its own or of other data."""
+
+import sys
+from collections.abc import Sequence
+
+from lenet.arguments import Parser
+from lenet.choosing import ONE_RUN, open_finder, split_one
+from lenet.command import DONE, run_command, write_error, write_out
+
+DESCRIPTION = """\
+Score a run's network on the test set of its own data, or of others: data=…
+with its keys. Told are loss, accuracy, precision and recall of each class, the
+confusion matrix and calibration; all is added to the run, under a free name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for and return the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    return run_command(lambda: _main(given))
+
+
+def _main(arguments: Sequence[str]) -> int:
+    parser = Parser("python -m lenet.evaluate", DESCRIPTION, ONE_RUN)
+    parser.add_argument(
+        "words", nargs="*", metavar="RUN|key=value", help="which run; data=…, or where its data are now"
+    )
+    parser.add_choice("--checkpoint", ("best", "last"), help="whose weights (best, where there is one)")
+    parser.add_choice("--format", ("table", "json"), default="table", help="how to print it (%(default)s)")
+    parser.add_allow()
+    options = parser.read(arguments)
+    name, keys, overrides = split_one(options.words)
+    finder = open_finder(keys.get("tracking.uri"))
+    from lenet.evaluation import evaluate, record, render, to_text, what_is_compared
+    from lenet.stored import read_stored
+
+    stored = read_stored(finder, finder.single(name), keys.get("tracking.uri"))
+    evaluation = evaluate(stored, overrides, options.allow, options.checkpoint)
+    if options.format == "json":
+        write_error(what_is_compared(evaluation))
+    write_out(render(evaluation) if options.format == "table" else to_text(evaluation))
+    added = record(evaluation)
+    write_error(f"added to the run: metrics evaluation/{added}/…, artifacts evaluations/{added}/…\n")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

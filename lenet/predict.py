@@ -1,0 +1,71 @@
+"""`python -m lenet.predict RUN IMAGE…`: says what image files show, by a network that a run has trained."""
+
+import io
+import sys
+from collections.abc import Sequence
+
+from lenet.arguments import Parser
+from lenet.choosing import open_finder
+from lenet.command import DONE, FAILED, run_command, write_error, write_out
+from lenet.errors import UserError
+from lenet.tables import cut
+
+DESCRIPTION = """\
+Label image files (PNG, JPEG, GIF, BMP, TIFF) with the network that a run has
+trained, in a table, as CSV or as JSON. A file that cannot be read is reported,
+and the rest is done; the exit code is 1 then."""
+
+EPILOG = """\
+RUN is a run's id or the beginning of one, a run's name, `last`, or
+`best:SWEEP`. IMAGE is a file, a folder, a pattern in quotes
+('digits/**/*.png'), or - for an image on standard input.
+Key: tracking.uri=ADDRESS, where the run is recorded.
+
+For a network that was trained on images like MNIST's, images of any size and
+colour, dark on light or light on dark, are made as MNIST was: grey, cropped, in
+a box of 20×20, centred by mass in 28×28. For others they are resized."""
+
+URI = "tracking.uri="
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for and return the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    return run_command(lambda: _main(given))
+
+
+def _main(arguments: Sequence[str]) -> int:
+    parser = Parser("python -m lenet.predict", DESCRIPTION, EPILOG)
+    parser.add_argument("words", nargs="*", metavar="RUN|IMAGE|key=value", help="which run, and what to label")
+    parser.add_choice("--format", ("table", "csv", "json"), default="table", help="how to print it (%(default)s)")
+    parser.add_argument("--raw", action="store_true", help="take images as they are, of the network's own size")
+    parser.add_choice("--checkpoint", ("best", "last"), help="whose weights (best, where there is one)")
+    parser.add_allow()
+    options = parser.read(arguments)
+    uri = next((word.removeprefix(URI) for word in reversed(options.words) if word.startswith(URI)), None)
+    run, *images = [word for word in options.words if not word.startswith(URI)] or [""]
+    if not images:
+        raise UserError("a run and at least one image are needed. Accepted: RUN IMAGE …; `last` is the last run.")
+    finder = open_finder(uri)
+    from lenet.data.drawings import way_for
+    from lenet.data.gathering import gather
+    from lenet.prediction import label, render, way_in_words
+    from lenet.stored import read_stored
+    from lenet.trained import Trained, checkpoint_of
+
+    stored = read_stored(finder, finder.single(run), uri)
+    which, saved = checkpoint_of(stored, options.checkpoint)
+    trained = Trained(saved, options.allow)
+    way = "raw" if options.raw else way_for(trained.framing)
+    epoch = f"{which} checkpoint, epoch {trained.description.epoch}"
+    write_error(f"{cut(stored.record.name, 40)} ({epoch}):\n{way_in_words(way, trained)}\n")
+    outcomes = list(label(trained, gather(images, getattr(sys.stdin, "buffer", io.BytesIO())), way))
+    faults = [str(found) for _, found in outcomes if isinstance(found, UserError)]
+    write_out(render(outcomes, options.format))
+    for fault in faults:
+        write_error(f"lenet: {fault}\n")
+    return FAILED if faults else DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""`python -m lenet.predict`: every image that can be read is labelled, and what cannot be is said."""
+
+import csv
+import io
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lenet import predict
+from lenet.data import Mnist5k
+from lenet.run import main as run
+from tests.conftest import SMALL
+
+NAMES = ["one.png", "two.jpg", "with space.gif", "with\nline, and comma.bmp", "deep/three.TIFF", "a[1].png"]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = Mnist5k().load(0)
+    return data.test_images, data.test_labels
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, digits):
+    """Return a folder of digits under names of all kinds, with what is no image among them."""
+    place = tmp_path_factory.mktemp("images")
+    (place / "deep").mkdir()
+    for name, digit in zip(NAMES, digits[0], strict=False):
+        image = Image.fromarray(255 - digit[0]).resize((150, 150), Image.Resampling.BICUBIC)
+        image.save(place / name, quality=90) if name.endswith("jpg") else image.save(place / name)
+    (place / ".hidden.png").write_bytes(b"")
+    (place / "notes.txt").write_text("no image")
+    return place
+
+
+def rows(capsys, *arguments, code=0):
+    assert predict.main(["last", *map(str, arguments), "--format", "csv"]) == code
+    output, error = capsys.readouterr()
+    return {os.path.basename(row["file"]): row for row in csv.DictReader(io.StringIO(output))}, error
+
+
+def test_files_folders_and_patterns_are_labelled_each_once(beside_run, folder, digits, capsys):
+    found, error = rows(capsys, folder / "one.png", folder, folder / "*.p?g", folder / "one.png", folder / "a[1].png")
+    assert list(found) == ["one.png", *map(os.path.basename, sorted(NAMES[1:]))]
+    expected = {os.path.basename(name): str(label) for name, label in zip(NAMES, digits[1], strict=False)}
+    right = sum(row["label"] == expected[name] for name, row in found.items())
+    assert right >= len(NAMES) - 1
+    assert all(row["label"] != row["runner_up"] and 0 < float(row["probability"]) <= 1 for row in found.values())
+    assert "made as MNIST was" in error
+    assert set(rows(capsys, folder / "*.p?g")[0]) == {"one.png", "a[1].png"}
+    assert set(rows(capsys, folder / "**" / "*.TIFF")[0]) == {"three.TIFF"}
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_is_done(beside_run, folder, tmp_path, capsys):
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "cut.png").write_bytes((folder / "one.png").read_bytes()[:200])
+    Image.new("L", (30, 30), 200).save(tmp_path / "blank.png")
+    (tmp_path / "none").mkdir()
+    names = [tmp_path / name for name in ("empty.png", "cut.png", "blank.png", "none", "nowhere.png", "*.nothing")]
+    found, error = rows(capsys, *names[:3], folder / "one.png", *names[3:], folder / "notes.txt", code=1)
+    assert list(found) == ["one.png"]
+    faults = error.splitlines()[2:]
+    assert len(faults) == 7
+    for name, fault in zip([*names, folder / "notes.txt"], faults, strict=True):
+        assert fault.startswith(f"lenet: {name}: ")
+
+
+def test_nothing_but_what_cannot_be_read_leaves_an_empty_table(beside_run, capsys):
+    assert rows(capsys, "nowhere.png", code=1)[0] == {}
+    assert predict.main(["last", "nowhere.png", "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_an_image_on_standard_input_is_labelled(beside_run, folder, capsys, monkeypatch):
+    class Input:
+        buffer = io.BytesIO((folder / "one.png").read_bytes())
+
+    monkeypatch.setattr("sys.stdin", Input)
+    found, _ = rows(capsys, "-", "-", folder / "one.png")
+    assert list(found) == ["-", "one.png"]
+    assert {**found["-"], "file": ""} == {**found["one.png"], "file": ""}
+    found, error = rows(capsys, "-", code=1)
+    assert found == {}
+    assert "lenet: -: cannot be read as an image" in error
+
+
+def test_formats_tell_the_same(beside_run, folder, capsys):
+    found, _ = rows(capsys, folder)
+    assert predict.main(["last", str(folder), "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [{key: str(value) for key, value in row.items()} for row in told] == list(found.values())
+    assert list(told[0]) == ["file", "label", "probability", "runner_up"]
+    assert predict.main(["last", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + len(NAMES)
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["file", "label", "probability", "runner_up"]
+
+
+def test_names_that_no_terminal_bears_are_written_out(beside_run, folder, tmp_path, capsys):
+    name = os.fsdecode(b"odd \xff\x1b[31m\x7f.png")
+    (tmp_path / name).write_bytes((folder / "one.png").read_bytes())
+    for form in ("table", "csv", "json"):
+        assert predict.main(["last", str(tmp_path), "--format", form]) == 0
+        output = capsys.readouterr().out
+        assert output.replace("\n", "").isprintable()
+        assert max(map(len, output.splitlines())) <= 80 or form != "table"
+    assert json.loads(output)[0]["file"] == str(tmp_path / name)
+
+
+def test_raw_images_are_taken_as_they_are(beside_run, folder, digits, tmp_path, capsys):
+    for number, digit in enumerate(digits[0][:20]):
+        Image.fromarray(digit[0]).save(tmp_path / f"{number:02}.png")
+    raw, error = rows(capsys, tmp_path, "--raw")
+    assert "as they are" in error
+    assert raw == rows(capsys, tmp_path)[0], "they are made as MNIST was already"
+    _, error = rows(capsys, folder / "one.png", "--raw", code=1)
+    assert "found 150 x 150 pixels; accepted with --raw: 28 x 28" in error
+
+
+def test_the_weights_of_the_best_epoch_count_unless_the_last_are_asked_for(beside_run, folder, capsys):
+    for words, said in (((), "best checkpoint"), (("--checkpoint", "last"), "last checkpoint, epoch 2")):
+        assert said in rows(capsys, folder, *words)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "at least one image"),
+        (["last"], "at least one image"),
+        (["nowhere", "a.png"], "there is no run `nowhere`"),
+        (["last", "a.png", "--format", "xml"], "--format"),
+        (["last", "a.png", "--checkpoint", "first"], "--checkpoint"),
+        (["last", "a.png", "--rw"], "Did you mean `--raw`"),
+        (["last", "a.png", "tracking.uri=sqlite:///nowhere.db"], "there is no store"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_said(beside_run, capsys, arguments, said):
+    assert predict.main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_networks_of_other_images_see_them_resized(workplace, capsys):
+    assert run([*SMALL, "trainer.figures=none"]) == 0
+    assert run([*SMALL, "trainer.figures=none", "trainer.checkpoints=none"]) == 0
+    with np.load("digits.npz") as file:
+        Image.fromarray(file["images"][4]).resize((64, 64), Image.Resampling.NEAREST).save("bar.png")
+    capsys.readouterr()
+    assert predict.main(["last", "bar.png"]) == 2
+    assert "no checkpoints/best.npz or last.npz" in capsys.readouterr().err
+    from lenet.tracking.finding import Finder
+
+    first = Finder(f"sqlite:///{workplace / 'mlflow.db'}").search("", order="attributes.start_time ASC")[0]
+    assert predict.main([first.id, "bar.png", "--format", "csv"]) == 0
+    output, error = capsys.readouterr()
+    assert "images are resized to 16×16, in grey" in error
+    assert output.splitlines()[1].startswith("bar.png,1,")
