@@ -119,9 +119,12 @@ def read(arguments: Sequence[str]) -> CommandLine:
     )
 
 
-def compose_config(overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the configuration that the overrides compose to, resolved; raise `UserError` as `read` does."""
-    with _loader(None) as loader:
+def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None) -> dict[str, Any]:
+    """Return the configuration that the overrides compose to, resolved; raise `UserError` as `read` does.
+
+    `config_dir` is what `--config-dir` would name.
+    """
+    with _loader(config_dir) as loader:
         return compose_one(overrides, loader)
 
 

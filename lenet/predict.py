@@ -3,6 +3,8 @@
 import io
 import sys
 from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
 from lenet.arguments import Parser
 from lenet.choosing import open_finder
@@ -66,6 +68,17 @@ def _main(arguments: Sequence[str]) -> int:
         write_error(f"lenet: {fault}\n")
     return FAILED if faults else DONE
 
+
+class _Callable(ModuleType):
+    """This module, which is also what `from lenet import predict` gives once it has been imported."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        from lenet.library import predict
+
+        return predict(*arguments, **keywords)
+
+
+sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
     sys.exit(main())

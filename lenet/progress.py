@@ -59,7 +59,10 @@ class ProgressBar:
     def __init__(self, label: str, epochs: int, steps: int) -> None:
         self.epochs = epochs
         self.steps = steps
-        self._bar = _new_bar(label, epochs * steps)
+        self._bar = self._make(label, epochs * steps)
+
+    def _make(self, label: str, total: int) -> "tqdm[Any]":
+        return _new_bar(label, total)
 
     def step(self, progress: Progress) -> None:
         """Show the running means of the epoch under way."""
@@ -77,6 +80,22 @@ class ProgressBar:
 
     def close(self) -> None:
         self._bar.close()
+
+
+class NotebookBar(ProgressBar):
+    """The same bar in a notebook, as a widget where ipywidgets is installed."""
+
+    def _make(self, label: str, total: int) -> "tqdm[Any]":
+        from tqdm import auto  # which asks what kind of notebook this is
+
+        return auto.tqdm(total=total, desc=label, mininterval=0.2)
+
+
+def display_here() -> NewDisplay:
+    """Return what shows how training goes where this process runs: a notebook's kernel, or anything else."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return NotebookBar if shell is not None and "IPKernelApp" in shell.config else ProgressBar
 
 
 class JobProgress:

@@ -14,16 +14,20 @@ from lenet.tracking.record import PAGE
 from lenet.tracking.sender import local_folder, within
 
 
+def folder(client: MlflowClient, run_id: str) -> Path | None:
+    """Return the folder of a run's artifacts, or None where it is not on this machine."""
+    with translated():
+        return local_folder(str(client.get_run(run_id).info.artifact_uri))
+
+
 @contextmanager
 def opened(client: MlflowClient, run_id: str, name: str) -> Iterator[Path | None]:
     """Give the file of an artifact, fetched where it is not on this machine; None where there is none.
 
     Raises TrackingError where it cannot be fetched.
     """
-    with translated():
-        folder = local_folder(str(client.get_run(run_id).info.artifact_uri))
-    if folder:
-        path = within(folder, name)
+    if here := folder(client, run_id):
+        path = within(here, name)
         yield path if path.is_file() else None
         return
     with tempfile.TemporaryDirectory() as place:
@@ -39,11 +43,11 @@ def sizes(client: MlflowClient, run_id: str) -> dict[str, int] | None:
 
     Artifacts that are no files of this machine are listed through MLflow. Raises TrackingError where that fails.
     """
+    here = folder(client, run_id)
     with translated():
-        folder = local_folder(str(client.get_run(run_id).info.artifact_uri))
-        if folder is None:
+        if here is None:
             return _listed(client, run_id)
-        return _walked(folder) if folder.is_dir() else None
+        return _walked(here) if here.is_dir() else None
 
 
 def deleted_runs(client: MlflowClient) -> list[str]:

@@ -132,6 +132,10 @@ class Finder:
             points = {name: self._client.get_metric_history(run.id, name) for name in names}
         return {name: sorted((p.step, infinite(p.value)) for p in found) for name, found in points.items()}
 
+    def artifact_folder(self, run_id: str) -> Path | None:
+        """Return the folder of a run's artifacts, or None where it is not on this machine."""
+        return artifacts.folder(self._client, run_id)
+
     def artifact_sizes(self, run_id: str) -> dict[str, int] | None:
         """Return the bytes of each artifact of a run by its path, as `artifacts.sizes` does."""
         return artifacts.sizes(self._client, run_id)

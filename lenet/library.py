@@ -1,0 +1,137 @@
+"""The library without the command line, for programs and notebooks: compose, train, load and predict.
+
+What is wrong is raised: `UserError` for what was asked for, `Failure` for work that failed; Ctrl-C (in a notebook,
+"interrupt") closes the run as KILLED and is raised as `KeyboardInterrupt`.
+"""
+
+import io
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from lenet.build import build
+from lenet.choosing import open_finder
+from lenet.config import compose_config
+from lenet.data.drawings import Way, way_for
+from lenet.data.image_files import ImageFile
+from lenet.errors import UserError
+from lenet.prediction import label
+from lenet.progress import display_here
+from lenet.result import Result
+from lenet.trained import Prediction, Trained, Which
+
+__all__ = ["Configuration", "Result", "compose", "load", "predict", "train"]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A run's whole configuration, checked and resolved, and the overrides that it was composed of."""
+
+    values: Mapping[str, Any]
+    overrides: tuple[str, ...]
+
+    def __getitem__(self, key: str) -> Any:
+        """Return what stands at a key: `configuration["optimizer"]["lr"]`, or `configuration["optimizer.lr"]`."""
+        found: Any = self.values
+        for part in key.split("."):
+            found = found[int(part) if isinstance(found, list) else part]
+        return found
+
+    def __repr__(self) -> str:
+        return str(yaml.safe_dump(dict(self.values), sort_keys=False, allow_unicode=True))
+
+
+def compose(*overrides: str, config_dir: str | os.PathLike[str] | None = None) -> Configuration:
+    """Return the configuration that overrides make of the defaults, as on the command line: `"optimizer.lr=0.02"`.
+
+    `config_dir` is a folder of your own with `conf/`, `experiments/` or both. Raises `UserError` for what is wrong.
+    """
+    values = compose_config(overrides, None if config_dir is None else os.fspath(config_dir))
+    build(values)
+    return Configuration(values, overrides)
+
+
+def train(*what: str | Configuration, name: str | None = None, tags: Mapping[str, str] | None = None) -> Result:
+    """Train, test and record one run, and return what came of it.
+
+    `what` is a configuration, or overrides to compose one of: `train("optimizer.lr=0.02", "trainer.epochs=5")`.
+    Raises `UserError` for what is wrong with it, and `Failure` where the run fails; its MLflow run is closed by then.
+    """
+    configurations = [each for each in what if isinstance(each, Configuration)]
+    overrides = [each for each in what if isinstance(each, str)]
+    if len(configurations) + len(overrides) != len(what) or len(configurations) > (not overrides):
+        found = ", ".join(type(each).__name__ for each in what)
+        raise UserError(f"train: found ({found}); accepted: one configuration, or any number of overrides as texts.")
+    configuration = configurations[0] if configurations else compose(*overrides)
+    from lenet.experiment import execute  # MLflow takes more than a second to import
+
+    plan = build(configuration.values)
+    run_id, _ = execute(plan, configuration.overrides, name, tags, display=display_here())
+    return Result(run_id, plan.config["tracking"].get("uri"))
+
+
+def load(
+    run: str | Result = "last", *, checkpoint: Which | None = None, uri: str | None = None, allow: Collection[str] = ()
+) -> Trained:
+    """Return a run's trained network, of its best checkpoint where there is one.
+
+    `run` is a result, or what the commands take: a run's id or the beginning of one, its name, `last`, `best:SWEEP`.
+    `uri` is the store (None: where MLflow would look). `allow` names modules of your own that layers come from.
+    """
+    if not isinstance(run, Result):
+        run = Result(open_finder(uri).single(run).id, uri)
+    return run.load(checkpoint, allow)
+
+
+def predict(
+    run: str | Result | Trained,
+    images: Any,
+    *,
+    raw: bool = False,
+    checkpoint: Which | None = None,
+    uri: str | None = None,
+    allow: Collection[str] = (),
+) -> list[Prediction]:
+    """Return what each image shows.
+
+    `images` is an array `(N, C, H, W)` uint8 of pixels as the network takes them; or an image file (its path or its
+    bytes), an image of Pillow's, or a sequence of those, which are brought to what the network was trained on as
+    `python -m lenet.predict` does (`raw`: taken as they are). The rest is for `load`. Raises `UserError` for an image
+    that cannot be read.
+    """
+    trained = run if isinstance(run, Trained) else load(run, checkpoint=checkpoint, uri=uri, allow=allow)
+    if isinstance(images, np.ndarray):
+        return trained.predict(images)
+    pictures = images if isinstance(images, Sequence) and not isinstance(images, str | bytes) else [images]
+    way: Way = "raw" if raw else way_for(trained.framing)
+    found = []
+    for _, outcome in label(trained, [(_called(each), _file(each)) for each in pictures], way):
+        if isinstance(outcome, UserError):
+            raise outcome
+        found.append(outcome)
+    return found
+
+
+def _file(picture: Any) -> ImageFile:
+    """Return an image file's path or bytes."""
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | os.PathLike):
+        return Path(picture)
+    if hasattr(picture, "save") and hasattr(picture, "mode"):
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        return buffer.getvalue()
+    raise UserError(
+        f"images: found {type(picture).__name__}; accepted: an array (N, C, H, W) uint8, or paths or bytes of image "
+        "files, or images of Pillow's, one or a list of them."
+    )
+
+
+def _called(picture: Any) -> str:
+    return str(picture) if isinstance(picture, str | os.PathLike) else "image"

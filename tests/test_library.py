@@ -1,0 +1,137 @@
+"""The library without the command line."""
+
+import io
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lenet
+from lenet import Result, compose, load, train
+from lenet.errors import Failure, UserError
+from lenet.library import Configuration, predict
+from lenet.progress import NotebookBar, ProgressBar, display_here
+from lenet.training.trainer import Progress
+from tests.conftest import SMALL, artifacts
+
+
+@pytest.fixture
+def result(workplace):
+    return train(*SMALL, name="mine", tags={"who": "me"})
+
+
+def test_a_result_tells_what_was_recorded(result, records, workplace):
+    (run,) = records()
+    assert (result.id, result.experiment_id) == (run.info.run_id, run.info.experiment_id)
+    assert (result.name, result.status, result.diverged) == ("mine", "FINISHED", False)
+    assert run.data.tags["who"] == "me"
+    assert result.metrics == run.data.metrics
+    assert set(result.history) == {f"{p}/{m}" for p in ("train", "val") for m in ("loss", "accuracy")} | {
+        "lr",
+        "samples_per_second",
+    }
+    assert all(len(values) == 3 for values in result.history.values())
+    assert result.history["val/loss"][-1] == run.data.metrics["val/loss"]
+    assert result.config["trainer"]["epochs"] == 3
+    assert result.paths["checkpoints/best.npz"] == artifacts(run) / "checkpoints/best.npz"
+    assert all(path.is_file() for path in result.paths.values())
+    assert result.read("log.txt").decode().count("epoch") >= 3
+    with pytest.raises(UserError, match=r"has no artifact nothing\.txt\. Accepted: checkpoints/best\.npz, "):
+        result.read("nothing.txt")
+    assert repr(result).startswith(f"<Result 'mine' {run.info.run_id}: FINISHED, val/accuracy ")
+
+
+def test_a_notebook_shows_a_result_and_its_figures(result):
+    assert set(result.figures) == {"curves", "confusion_matrix", "filters", "mistakes"}
+    assert Image.open(io.BytesIO(result.figures["curves"]._repr_png_())).width > 300
+    shown = result._repr_html_()
+    assert "<img src=" in shown
+    assert "test/accuracy" in shown
+
+
+def test_a_trained_network_is_loaded_and_predicts(result):
+    with np.load("digits.npz") as file:
+        images, labels = file["images"][:, None], file["labels"]
+    by_result, by_name, last = load(result), load("mine"), load(checkpoint="last")
+    np.testing.assert_array_equal(by_result.logits(images), by_name.logits(images))
+    assert last.description.epoch == 3
+    found = predict("last", images)
+    assert np.mean([int(each.label) for each in found] == labels) > 0.9
+    picture = Image.fromarray(images[0, 0])
+    picture.save("one.png")
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    for given in ("one.png", picture, file.getvalue(), ["one.png"]):
+        assert predict(result, given, raw=True) == found[:1]
+    assert predict(by_result, ["one.png", picture], raw=True) == found[:1] * 2
+    assert lenet.predict(by_name, images[:2]) == found[:2]
+
+
+def test_what_cannot_be_labelled_is_raised(result, workplace):
+    (workplace / "no.png").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"no\.png"):
+        predict(result, ["no.png"])
+    with pytest.raises(UserError, match=r"images: found float; accepted: an array"):
+        predict(result, [1.5])
+    with pytest.raises(UserError, match="there is no run `other`"):
+        load("other")
+
+
+def test_a_configuration_is_composed_and_checked():
+    configuration = compose("optimizer.lr=0.02", "schedule=cosine", "trainer.epochs=4")
+    assert (configuration["optimizer.lr"], configuration["trainer"]["epochs"]) == (0.02, 4)
+    assert configuration["network.layers.0.channels"] == 6
+    assert "lr: 0.02" in repr(configuration)
+    with pytest.raises(UserError, match=r"optimizer\.lr"):
+        compose("optimizer.lr=-1")
+    with pytest.raises(UserError, match=r"Did you mean `trainer\.epochs`"):
+        compose("trainer.epoch=1")
+
+
+def test_a_configuration_of_ones_own_folder(tmp_path):
+    (tmp_path / "conf/optimizer").mkdir(parents=True)
+    (tmp_path / "conf/optimizer/slow.yaml").write_text("_target_: lenet.optimizers.SGD\nlr: 0.0001\n")
+    assert compose("optimizer=slow", config_dir=tmp_path)["optimizer.lr"] == 0.0001
+
+
+@pytest.mark.parametrize("what", [(1,), (compose(), "seed=1"), (compose(), compose())])
+def test_train_takes_one_configuration_or_overrides(what):
+    with pytest.raises(UserError, match=r"train: found \(.*\); accepted: one configuration, or any number"):
+        train(*what)
+
+
+def test_a_run_that_fails_is_raised_and_recorded(workplace, records, monkeypatch):
+    def broken(self, *arguments):
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr("lenet.optimizers.Momentum.step", broken)
+    with pytest.raises(Failure, match="on purpose"):
+        train(*SMALL)
+    assert [run.info.status for run in records()] == ["FAILED"]
+
+
+def test_a_diverged_run_says_so(workplace):
+    assert train(*SMALL, "optimizer=sgd", "optimizer.lr=1e25", "trainer.figures=none").diverged
+
+
+def test_the_package_offers_these_and_imports_nothing_before():
+    code = "import sys, lenet; assert not {'numpy', 'mlflow'} & set(sys.modules); from lenet import compose; compose()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert isinstance(compose(), Configuration)
+    assert lenet.Result is Result
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        lenet.nothing  # noqa: B018
+
+
+def test_a_notebook_gets_a_bar_of_its_own(monkeypatch, capsys):
+    assert display_here() is ProgressBar
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert display_here() is NotebookBar
+    bar = NotebookBar("mine", 1, 4)
+    bar.step(Progress(np.array([2.0, 1.0]), step=2))
+    bar.close()
+    assert "mine" in "".join(capsys.readouterr())
