@@ -84,7 +84,7 @@ def test_a_store_that_is_away_by_then_is_told_of(workplace, records, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([*SMALL, "sweep.register=bars"], "sweep.register is for a sweep"),
+        ([*SMALL, "sweep.register=bars"], "sweep.register registers the best run of a sweep"),
         ([*SWEEP, "sweep.register=a/b"], "`sweep.register` is 'a/b'"),
         ([*SWEEP, "sweep.register=''"], "`sweep.register`"),
         ([*SWEEP, "sweep.register=bars", "trainer.checkpoints=none"], "sweep.register needs models"),
