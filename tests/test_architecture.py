@@ -55,6 +55,7 @@ ORDER = [
         "scoring",
     },
     {"evaluation"},
+    {"scorecard"},
     {"continuation"},
     {"recording", "publishing"},
     {"experiment"},
