@@ -30,7 +30,8 @@ def _main(arguments: Sequence[str]) -> int:
     options = parser.read(arguments)
     name, keys, overrides = split_one(options.words)
     finder = open_finder(keys.get("tracking.uri"))
-    from lenet.evaluation import evaluate, record, render, to_text, what_is_compared
+    from lenet.evaluation import evaluate, record, to_text
+    from lenet.scorecard import render, what_is_compared
     from lenet.stored import read_stored
 
     stored = read_stored(finder, finder.single(name), keys.get("tracking.uri"))

@@ -35,9 +35,9 @@ def _main(arguments: Sequence[str]) -> int:
             from lenet.sweep import run_sweep
 
         return DONE if run_sweep(command, plans) else FAILED
-    for key in ("resume", "register"):
+    for key, does in (("resume", "continues a sweep"), ("register", "registers the best run of a sweep")):
         if getattr(plans[0].sweep, key) is not None:
-            raise UserError(f"sweep.{key} is for a sweep: add -m, and the values that it sweeps over.")
+            raise UserError(f"sweep.{key} {does}: add -m, and the values that it sweeps over.")
     from lenet.experiment import execute
 
     execute(plans[0], command.jobs[0].overrides)

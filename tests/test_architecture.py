@@ -57,6 +57,7 @@ ORDER = [
         "scoring",
     },
     {"evaluation", "result"},
+    {"scorecard"},
     {"continuation"},
     {"recording", "publishing"},
     {"experiment"},

@@ -57,7 +57,12 @@ def scored(record, **changes):
     return evaluation.evaluate(stored, [f"backend.{key}={value}" for key, value in changes.items()], (), "last")
 
 
-@pytest.mark.parametrize("case", CASES)
+QUICK = ("defaults", "running averages")
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_the_same_bits_come_out_as_in_the_runs_own_test(case, workplace, records):
     assert train(*CASES[case]) == 0
     own = records()[0]

@@ -143,7 +143,7 @@ def weights(run, name="model/weights"):
     return saved.meta["epoch"], {key: saved.arrays[key].tobytes() for key in saved.arrays if key.startswith("param/")}
 
 
-@pytest.mark.parametrize(("kept", "name"), [("both", "best"), ("best", "best"), ("last", "last"), ("none", None)])
+@pytest.mark.parametrize(("kept", "name"), [("both", "best"), ("last", "last"), ("none", None)])
 def test_its_weights_are_the_best_that_are_kept(workplace, records, kept, name):
     assert train(f"trainer.checkpoints={kept}", "optimizer.lr=1e-6") == 0  # the first epoch is the best
     run = records()[0]
@@ -155,7 +155,7 @@ def test_its_weights_are_the_best_that_are_kept(workplace, records, kept, name):
         assert weights(run)[0] == (1 if name == "best" else 3)
 
 
-@pytest.mark.parametrize(("kept", "name"), [("both", "best"), ("last", "last")])
+@pytest.mark.parametrize(("kept", "name"), [pytest.param("both", "best", marks=pytest.mark.slow), ("last", "last")])
 def test_a_run_that_is_extended_has_the_model_of_its_weights_then(workplace, records, stop_at, kept, name):
     assert train("optimizer.lr=1e-6", f"trainer.checkpoints={kept}") == 0  # the first epoch is the best
     before = weights(records()[0])
@@ -171,6 +171,7 @@ def test_a_run_that_is_extended_has_the_model_of_its_weights_then(workplace, rec
     assert model.metadata.run_id == run.info.run_id
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_without_its_best_weights_says_so_and_has_the_last(workplace, records, capsys):
     assert train("optimizer.lr=1e-6") == 0
     (artifacts(records()[0]) / "checkpoints/best.npz").write_bytes(b"")

@@ -53,6 +53,7 @@ def test_the_best_runs_model_is_registered_once_and_stays_what_it_is(workplace, 
     mlflow.set_tracking_uri(None)
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_registered_fails_the_sweep_and_can_be_later(
     workplace, client, records, monkeypatch, capsys
 ):
@@ -72,6 +73,7 @@ def test_a_model_that_cannot_be_registered_fails_the_sweep_and_can_be_later(
     assert versions(client)[0].run_id == parent.data.tags["best_run"]
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_by_then_is_told_of(workplace, records, monkeypatch, capsys):
     def away(*_):
         raise StoreAway("refused")
@@ -84,7 +86,7 @@ def test_a_store_that_is_away_by_then_is_told_of(workplace, records, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([*SMALL, "sweep.register=bars"], "sweep.register is for a sweep"),
+        ([*SMALL, "sweep.register=bars"], "sweep.register registers the best run of a sweep"),
         ([*SWEEP, "sweep.register=a/b"], "`sweep.register` is 'a/b'"),
         ([*SWEEP, "sweep.register=''"], "`sweep.register`"),
         ([*SWEEP, "sweep.register=bars", "trainer.checkpoints=none"], "sweep.register needs models"),

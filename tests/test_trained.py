@@ -25,7 +25,10 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS if name not in ("defaults", "float64")]
+
+
+@pytest.fixture(scope="module", params=["defaults", "float64", *SLOW])
 def network(request, tmp_path_factory):
     """A checkpoint of a network as its weights are drawn, its test images, and their scores in training's engine."""
     folder = tmp_path_factory.mktemp("trained")

@@ -64,7 +64,7 @@ VARIANTS = {
     "CMYK": lambda digit: png(drawn(digit).convert("CMYK"), format="TIFF"),
     "16 bits": lambda digit: png(Image.fromarray((np.asarray(drawn(digit).convert("L")).astype(np.uint16)) * 16)),
     "float": lambda digit: png(Image.fromarray(np.asarray(drawn(digit).convert("L"), np.float32) / 255), format="TIFF"),
-    "huge": lambda digit: png(drawn(digit, 60, 400).convert("L")),
+    "huge": lambda digit: png(drawn(digit, 45, 300).convert("L")),
 }
 
 
