@@ -15,10 +15,11 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from lenet import checkpoint, disk, predict, resume
+from lenet import checkpoint, disk, resume
 from lenet.data import Mnist5k
 from lenet.deliver import main as deliver
 from lenet.errors import UserError
+from lenet.predict import main as predict
 from lenet.run import main
 from lenet.tracking import delivery
 from lenet.tracking.finding import Finder
@@ -46,7 +47,7 @@ def expected(beside_run, digits, tmp_path, capsys):
     """Return what `lenet.predict` says of the digits, as (label, probability, runner-up)."""
     for number, digit in enumerate(digits):
         Image.fromarray(digit[0]).save(tmp_path / f"{number:03}.png")
-    assert predict.main(["last", str(tmp_path), "--raw", "--format", "csv"]) == 0
+    assert predict(["last", str(tmp_path), "--raw", "--format", "csv"]) == 0
     rows = csv.DictReader(io.StringIO(capsys.readouterr().out))
     return [(row["label"], float(row["probability"]), row["runner_up"]) for row in rows]
 

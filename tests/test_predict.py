@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lenet import predict
 from lenet.data import Mnist5k
+from lenet.predict import main as predict
 from lenet.run import main as run
 from tests.conftest import SMALL
 
@@ -37,7 +37,7 @@ def folder(tmp_path_factory, digits):
 
 
 def rows(capsys, *arguments, code=0):
-    assert predict.main(["last", *map(str, arguments), "--format", "csv"]) == code
+    assert predict(["last", *map(str, arguments), "--format", "csv"]) == code
     output, error = capsys.readouterr()
     return {os.path.basename(row["file"]): row for row in csv.DictReader(io.StringIO(output))}, error
 
@@ -70,7 +70,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_done(beside_run, folder, tm
 
 def test_nothing_but_what_cannot_be_read_leaves_an_empty_table(beside_run, capsys):
     assert rows(capsys, "nowhere.png", code=1)[0] == {}
-    assert predict.main(["last", "nowhere.png", "--format", "json"]) == 1
+    assert predict(["last", "nowhere.png", "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out) == []
 
 
@@ -89,11 +89,11 @@ def test_an_image_on_standard_input_is_labelled(beside_run, folder, capsys, monk
 
 def test_formats_tell_the_same(beside_run, folder, capsys):
     found, _ = rows(capsys, folder)
-    assert predict.main(["last", str(folder), "--format", "json"]) == 0
+    assert predict(["last", str(folder), "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [{key: str(value) for key, value in row.items()} for row in told] == list(found.values())
     assert list(told[0]) == ["file", "label", "probability", "runner_up"]
-    assert predict.main(["last", str(folder)]) == 0
+    assert predict(["last", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + len(NAMES)
     assert max(map(len, lines)) <= 80
@@ -104,7 +104,7 @@ def test_names_that_no_terminal_bears_are_written_out(beside_run, folder, tmp_pa
     name = os.fsdecode(b"odd \xff\x1b[31m\x7f.png")
     (tmp_path / name).write_bytes((folder / "one.png").read_bytes())
     for form in ("table", "csv", "json"):
-        assert predict.main(["last", str(tmp_path), "--format", form]) == 0
+        assert predict(["last", str(tmp_path), "--format", form]) == 0
         output = capsys.readouterr().out
         assert output.replace("\n", "").isprintable()
         assert max(map(len, output.splitlines())) <= 80 or form != "table"
@@ -139,7 +139,7 @@ def test_the_weights_of_the_best_epoch_count_unless_the_last_are_asked_for(besid
     ],
 )
 def test_what_is_asked_for_wrongly_is_said(beside_run, capsys, arguments, said):
-    assert predict.main(arguments) == 2
+    assert predict(arguments) == 2
     assert said in capsys.readouterr().err
 
 
@@ -149,12 +149,12 @@ def test_networks_of_other_images_see_them_resized(workplace, capsys):
     with np.load("digits.npz") as file:
         Image.fromarray(file["images"][4]).resize((64, 64), Image.Resampling.NEAREST).save("bar.png")
     capsys.readouterr()
-    assert predict.main(["last", "bar.png"]) == 2
+    assert predict(["last", "bar.png"]) == 2
     assert "no checkpoints/best.npz or last.npz" in capsys.readouterr().err
     from lenet.tracking.finding import Finder
 
     first = Finder(f"sqlite:///{workplace / 'mlflow.db'}").search("", order="attributes.start_time ASC")[0]
-    assert predict.main([first.id, "bar.png", "--format", "csv"]) == 0
+    assert predict([first.id, "bar.png", "--format", "csv"]) == 0
     output, error = capsys.readouterr()
     assert "images are resized to 16×16, in grey" in error
     assert output.splitlines()[1].startswith("bar.png,1,")
