@@ -138,6 +138,7 @@ def test_a_notebook_gets_a_bar_of_its_own(monkeypatch, capsys):
 
 
 def test_the_function_is_there_after_the_command_s_module_was_imported_too(result):
-    code = "import numpy, lenet.predict; from lenet import predict; print(predict('last', numpy.zeros((0, 1, 16, 16), 'u1')))"
+    call = "predict('last', numpy.zeros((0, 1, 16, 16), 'u1'))"
+    code = f"import numpy, lenet.predict; from lenet import predict; print({call})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
