@@ -39,6 +39,9 @@ HOME = Path(__file__).resolve().parent
 OURS = {"launcher": "parallel", "sweeper": "grid", "hydra_logging": "none", "job_logging": "none"}
 """What we choose of Hydra's own groups, unless something else is asked for."""
 
+REFUSED = ("config_name", "config_path", "experimental_rerun")
+"""Options of Hydra's that are not for us."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -83,7 +86,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
     given = parser.parse_intermixed_args(list(arguments))
-    for option in ("config_name", "config_path", "experimental_rerun"):
+    for option in REFUSED:
         if getattr(given, option):
             raise UserError(f"--{option.replace('_', '-')} is not for this command; accepted: --config-dir FOLDER.")
     overrides = tuple(given.overrides)
@@ -92,7 +95,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         return CommandLine(options, overrides, is_run=False)
     if given.multirun and given.cfg:
         raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
-    with _loader(given.config_dir) as loader:
+    with composing(given.config_dir) as loader:
         parsed = parse(overrides, loader)
         whole, own = _compose_whole(overrides, loader)
         is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
@@ -127,7 +130,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
 
 def compose_config(overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Return the configuration that the overrides compose to, resolved; raise `UserError` as `read` does."""
-    with _loader(None) as loader:
+    with composing(None) as loader:
         return compose_one(overrides, loader)
 
 
@@ -169,7 +172,7 @@ def _module(name: str) -> ModuleType:
 
 
 @contextmanager
-def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
+def composing(config_dir: str | None) -> Iterator[ConfigLoader]:
     """Ready Hydra to compose from our folders, and from the user's own where `--config-dir` names one."""
     _register()
     if config_dir is not None and not Path(config_dir).is_dir():

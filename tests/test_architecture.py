@@ -11,7 +11,20 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {"errors", "validation", "random", "files", "flatten", "signals", "blas", "pool", "rate_range", "tables", "zipped"},
+    {
+        "errors",
+        "completion",
+        "validation",
+        "random",
+        "files",
+        "flatten",
+        "signals",
+        "blas",
+        "pool",
+        "rate_range",
+        "tables",
+        "zipped",
+    },
     {"trust", "stored_yaml", "stored_json", "aliases"},
     {"identity", "extras"},
     {"backend"},
@@ -33,6 +46,7 @@ ORDER = [
     {"diagnosis", "search", "sweeper"},
     {"composition"},
     {"config"},
+    {"suggestions"},
     {"construct"},
     {"build"},
     {"workbench"},
@@ -61,6 +75,7 @@ ORDER = [
     {"sweep"},
     {"command", "arguments"},
     {"run", "compare", "disk", "resume", "reproduce", "deliver"},
+    {"__main__"},
 ]
 # These know nothing of the others in their row.
 APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}
@@ -68,7 +83,18 @@ HOMES = {
     "mlflow": {"tracking"},
     "matplotlib": {"plots"},
     "cupy": {"backend"},
-    "hydra": {"clusters", "composition", "config", "construct", "diagnosis", "jobs", "launcher", "search", "sweeper"},
+    "hydra": {
+        "clusters",
+        "composition",
+        "config",
+        "construct",
+        "diagnosis",
+        "jobs",
+        "launcher",
+        "search",
+        "suggestions",
+        "sweeper",
+    },
     "omegaconf": {"clusters", "composition", "config", "diagnosis", "jobs", "launcher", "sweeper"},
     "optuna": {"search"},
     "ray": {"clusters"},
