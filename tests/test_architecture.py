@@ -61,6 +61,7 @@ ORDER = [
         "choosing",
         "pairwise",
         "usage",
+        "overview",
         "extension",
         "surroundings",
         "differences",
@@ -74,7 +75,7 @@ ORDER = [
     {"clusters"},
     {"sweep"},
     {"command", "arguments"},
-    {"run", "compare", "disk", "resume", "reproduce", "deliver"},
+    {"run", "compare", "runs", "disk", "resume", "reproduce", "deliver"},
     {"__main__"},
 ]
 # These know nothing of the others in their row.
