@@ -16,6 +16,7 @@ COMMANDS = {
     "resume": "go on with an interrupted run, or extend a finished one",
     "reproduce": "run a finished run again, and compare every bit",
     "compare": "show runs side by side: what tells them apart, what they reached",
+    "check": "check a network's layers: gradients, shapes, time, operations",
     "runs": "list what the store holds: experiments, sweeps, runs",
     "disk": "show what runs take on disk",
     "deliver": "deliver what was recorded while the store did not answer",

@@ -78,8 +78,10 @@ def folder(name: str) -> Path:
     return checkout if (HOME.parent / "pyproject.toml").exists() else HOME / name
 
 
-def read(arguments: Sequence[str]) -> CommandLine:
+def read(arguments: Sequence[str], sweeps: bool = True) -> CommandLine:
     """Read a command line and compose every job on it; raise `UserError` for a key, group or option that is not there.
+
+    Without `sweeps` it is one for a single job.
 
     Arguments that only ask Hydra for something (`--help`, `--cfg`, …) are no run.
     """
@@ -104,7 +106,10 @@ def read(arguments: Sequence[str]) -> CommandLine:
         final = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed)}
         swept = {key: o for key, o in final.items() if o.is_sweep_override()}
         if swept and not is_sweep:
-            raise UserError(f"`{next(iter(swept))}` is given several values: add -m (--multirun) to sweep over them.")
+            hint = "add -m (--multirun) to sweep over them." if sweeps else "accepted here: one."
+            raise UserError(f"`{next(iter(swept))}` is given several values: {hint}")
+        if is_sweep and not sweeps:
+            raise UserError("hydra.mode is MULTIRUN, which makes a sweep of it: one configuration is accepted here.")
         is_search = is_sweep and own.sweeper.get("_target_") not in (None, *search.GRIDS)
         split = ends if is_search else grid
         jobs = split([*declared, *parsed]) if is_sweep else [list(overrides)]

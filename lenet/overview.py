@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from lenet.tables import COLUMNS, Format, cut, number, to_data, to_table
+from lenet.tables import Format, cut, number, to_data, to_fitting_table
 from lenet.tracking.finding import BEST, is_sweep
 from lenet.tracking.record import KIND, PARENT, RunRecord
 from lenet.tracking.tags import REPLACED
@@ -120,11 +120,9 @@ def _table(rows: Sequence[Row], form: Literal["table", "markdown"]) -> str:
     """Return the rows as a table, in a terminal's one the names as wide as there is room for."""
     sweeps = {row["run_id"] for row in rows if row["runs"] is not None}
     longest = max(len(row["name"]) + 2 * (row["sweep_id"] in sweeps) for row in rows)
-    text = to_table([_shown(row, longest, sweeps, form) for row in rows], form, right=RIGHT)
-    too_wide = max(map(len, text.splitlines())) - COLUMNS
-    if form == "markdown" or too_wide <= 0:
-        return text
-    return to_table([_shown(row, max(SHORTEST, longest - too_wide), sweeps, form) for row in rows], form, right=RIGHT)
+    return to_fitting_table(
+        lambda width: [_shown(row, width, sweeps, form) for row in rows], longest, SHORTEST, form, RIGHT
+    )
 
 
 def _shown(row: Row, widest: int, sweeps: Collection[str], form: Format) -> dict[str, str]:

@@ -62,6 +62,7 @@ ORDER = [
         "pairwise",
         "usage",
         "overview",
+        "checking",
         "extension",
         "surroundings",
         "differences",
@@ -75,7 +76,7 @@ ORDER = [
     {"clusters"},
     {"sweep"},
     {"command", "arguments"},
-    {"run", "compare", "runs", "disk", "resume", "reproduce", "deliver"},
+    {"run", "check", "compare", "runs", "disk", "resume", "reproduce", "deliver"},
     {"__main__"},
 ]
 # These know nothing of the others in their row.
