@@ -29,7 +29,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from lenet import search
 from lenet.aliases import check_aliases
-from lenet.composition import compose_all, compose_one, explain, parse, plain_words, to_dict
+from lenet.composition import compose_all, compose_one, explain, parse, plain_words, register_resolver, to_dict
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
 from lenet.errors import UserError, did_you_mean
 from lenet.sweeper import ends, grid
@@ -203,7 +203,7 @@ def _register() -> None:
 
     And `${times:…}`, by which a file can say that one number follows from another, such as a rate from a batch size.
     """
-    OmegaConf.register_new_resolver("times", _times, replace=True)
+    register_resolver("times", _times, replace=True)
     search.register()
     _prefer_own_launchers()
     # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
