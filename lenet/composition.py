@@ -1,9 +1,8 @@
 """Composing configurations with Hydra, and the jobs of a sweep in less than a composition each."""
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from inspect import signature
 from typing import Any
 
 from hydra import compose
@@ -18,12 +17,8 @@ from omegaconf.resolvers import oc
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
 from lenet.errors import UserError, did_you_mean
 from lenet.flatten import flatten
+from lenet.releases import register_resolver
 
-register_resolver: Callable[..., None] = (
-    OmegaConf.register_resolver
-    if "replace" in signature(OmegaConf.register_resolver).parameters
-    else OmegaConf.register_new_resolver  # as it was called until OmegaConf 2.4, where another one had its name
-)
 ENVIRONMENT = "oc.env"
 """OmegaConf's resolver that reads environment variables."""
 LONGEST = 10_000
@@ -181,8 +176,8 @@ def _without_environment() -> Iterator[None]:
             "address may stand in MLFLOW_TRACKING_URI and the folder of data in LENET_DATA, and is not recorded then."
         )
 
-    register_resolver(ENVIRONMENT, refuse, replace=True)
+    register_resolver(ENVIRONMENT, refuse)
     try:
         yield
     finally:
-        register_resolver(ENVIRONMENT, oc.env, replace=True)
+        register_resolver(ENVIRONMENT, oc.env)

@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import hydra
-from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.conf import HydraConf
@@ -29,12 +28,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from lenet import search
 from lenet.aliases import check_aliases
-from lenet.composition import compose_all, compose_one, explain, parse, plain_words, register_resolver, to_dict
+from lenet.composition import compose_all, compose_one, explain, parse, plain_words, to_dict
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
 from lenet.errors import UserError, did_you_mean
+from lenet.releases import VERSION_BASE, register_resolver, set_base, store
 from lenet.sweeper import ends, grid
 
-VERSION_BASE = "1.3"
 HOME = Path(__file__).resolve().parent
 OURS = {"launcher": "parallel", "sweeper": "grid", "hydra_logging": "none", "job_logging": "none"}
 """What we choose of Hydra's own groups, unless something else is asked for."""
@@ -148,7 +147,7 @@ def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Seque
     raising = {"HYDRA_FULL_ERROR": "1"} if command.is_sweep else {}
     try:
         with env_override(raising):
-            hydra.main(version_base=VERSION_BASE, config_path=str(folder("conf")), config_name=CONFIG_NAME)(task)()
+            hydra.main(**VERSION_BASE, config_path=str(folder("conf")), config_name=CONFIG_NAME)(task)()
     finally:
         sys.argv = before
 
@@ -184,7 +183,7 @@ def composing(config_dir: str | None) -> Iterator[ConfigLoader]:
         raise UserError(f"--config-dir is {config_dir!r}, which is not a folder.")
     if config_dir is not None:
         check_aliases(Path(config_dir))
-    version.setbase(VERSION_BASE)
+    set_base()
     search_path = create_config_search_path(str(folder("conf")))
     if config_dir is not None:
         before_ours = SearchPathQuery(provider="main")
@@ -203,14 +202,14 @@ def _register() -> None:
 
     And `${times:…}`, by which a file can say that one number follows from another, such as a rate from a batch size.
     """
-    register_resolver("times", _times, replace=True)
+    register_resolver("times", _times)
     search.register()
     _prefer_own_launchers()
     # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
     defaults = [{key: OURS.get(key, option) for key, option in entry.items()} for entry in HydraConf().defaults]
-    ConfigStore.instance().store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
+    store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
     for name, node in _experiments().items():
-        ConfigStore.instance().store(name=name, node=node, group="experiment", package="_global_")
+        store(name=name, node=node, group="experiment", package="_global_")
 
 
 @cache
