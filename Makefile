@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := lenet tests benchmarks experiments
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-extras test-all reliability bench experiment experiments experiments-report lint types clean
+.PHONY: help sweep test test-long test-extras test-all test-lowest test-latest reliability bench experiment experiments experiments-report lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,18 @@ test-extras: .venv-extras/installed ## run the tests of searches, clusters and s
 
 test-all: test test-long test-extras ## run all tests
 
+# In an environment made anew, with the versions that uv chooses of those that pyproject.toml allows.
+test-lowest: ## run the tests with the oldest versions of the packages that pyproject.toml allows
+test-latest: ## run the tests with the newest
+test-lowest test-latest: test-%:
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-$*/bin/uv pip install --quiet --python .venv-$*/bin/python --resolution $(RESOLUTION_$*) --editable '.[test]'
+	.venv-$*/bin/python -m pytest -n 2 --dist worksteal
+
+RESOLUTION_lowest := lowest-direct
+RESOLUTION_latest := highest
+
 reliability: .venv/installed ## try kills, faults and hostile input at length, and write what happened to docs/reliability.md
 	$(BIN)/python -m pytest tests/reliability -n 2 --dist worksteal -m 'slow or not slow' --report docs/reliability.md
 
@@ -66,4 +78,4 @@ types: .venv/installed ## check types
 	$(BIN)/mypy
 
 clean: ## remove the environment and all caches; runs are kept
-	rm -rf .venv .venv-extras .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-extras .venv-lowest .venv-latest .pytest_cache .mypy_cache .ruff_cache .hypothesis
