@@ -4,7 +4,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from lenet import completion
 from lenet.arguments import Parser
@@ -47,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(given: Sequence[str]) -> int:
+    from importlib.metadata import version  # takes as long to import as all else here
+
     width = max(map(len, COMMANDS))
     lines = "\n".join(f"  {name:{width}}  {line}" for name, line in COMMANDS.items())
     parser = Parser("python -m lenet", DESCRIPTION + lines, EPILOG)

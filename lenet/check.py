@@ -31,7 +31,7 @@ def _main(arguments: Sequence[str]) -> int:
     parser = Parser("python -m lenet.check", DESCRIPTION, EPILOG)
     words = parser.add_argument("overrides", nargs="*", metavar="key=value", help="which network, and which data")
     words.completer = _complete  # type: ignore[attr-defined]
-    parser.add_argument("--config-dir", metavar="FOLDER", help="a folder with groups of your own")
+    parser.add_argument("-cd", "--config-dir", metavar="FOLDER", help="a folder with groups of your own")
     parser.add_argument(
         "--tolerance",
         metavar="X",

@@ -1,11 +1,12 @@
 """What a store holds: a row for each run, the newest first, a sweep's jobs folded into the row of the sweep."""
 
+import textwrap
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from lenet.tables import Format, cut, number, to_data, to_fitting_table
+from lenet.tables import COLUMNS, Format, cut, number, to_data, to_fitting_table
 from lenet.tracking.finding import BEST, is_sweep
 from lenet.tracking.record import KIND, PARENT, RunRecord
 from lenet.tracking.tags import REPLACED
@@ -14,6 +15,8 @@ BEST_ACCURACY, TEST_ACCURACY = "best/val_accuracy", "test/accuracy"
 KEYS = ("experiment", "run_id", "name", "kind", "runs", "finished", "status", "diverged", "started", "seconds")
 """What is told of each run, besides its accuracies and the sweep that it is a job of."""
 RIGHT = ("runs", "best\nval", "test\nacc", "time")
+NAME = 50
+"""Characters of an experiment's name."""
 SHORTEST = 12
 """Characters of a run's name in a table, at least."""
 
@@ -66,7 +69,8 @@ def render(rows: Sequence[Row], form: Format, empty: Sequence[str] = ()) -> str:
         groups.setdefault(row["experiment"], []).append(row)
     texts = [f"{_heading(name, group, form)}\n\n{_table(group, form)}" for name, group in groups.items()]
     if empty:
-        texts.append(f"Without runs: {', '.join(empty)}\n")
+        names = ", ".join(cut(name, NAME) for name in empty)
+        texts.append(textwrap.fill(f"Without runs: {names}", COLUMNS, subsequent_indent="  ") + "\n")
     return "\n".join(texts) or "no runs\n"
 
 
@@ -113,7 +117,7 @@ def _heading(name: str, rows: Sequence[Row], form: Format) -> str:
     counts = [f"{alone} run{'s' * (alone != 1)}"] * bool(alone or not sweeps)
     if sweeps:
         counts.append(f"{len(sweeps)} sweep{'s' * (len(sweeps) != 1)}")
-    return f"{'### ' * (form == 'markdown')}{cut(name, 50)}: {', '.join(counts)}"
+    return f"{'### ' * (form == 'markdown')}{cut(name, NAME)}: {', '.join(counts)}"
 
 
 def _table(rows: Sequence[Row], form: Literal["table", "markdown"]) -> str:

@@ -16,7 +16,7 @@ RIGHT = ("params", "FLOP", "forward\nµs", "backward\nµs", "error")
 NETWORK = "network"
 EXPLANATION = """\
 FLOP: floating-point operations of an image's forward pass, two for each
-multiply-accumulate (–: the layer tells of none). Time: that of an image within a
+multiply-accumulate (–: the layer tells of none). Time: that of an image in a
 sub-batch, on one thread. Error: relative to the gradient's largest element.
 """
 
