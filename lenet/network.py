@@ -158,11 +158,11 @@ class Network:
 
 def _shape(layer: Layer, shape: object) -> Shape:
     """Return what `setup` returned; raise `ShapeError` where it is no shape, as a layer of a user's may have it."""
-    if isinstance(shape, tuple) and all(isinstance(size, int | np.integer) and size > 0 for size in shape):
-        return shape
+    if isinstance(shape, tuple | list) and all(isinstance(size, int | np.integer) and size > 0 for size in shape):
+        return tuple(map(int, shape))
     raise ShapeError(
         f"layer `{layer.name}` ({type(layer).__qualname__}): setup returns {shape!r}; accepted: the shape of the "
-        "output for one sample, a tuple such as (6, 28, 28)."
+        "output for one sample, a tuple of whole numbers such as (6, 28, 28)."
     )
 
 

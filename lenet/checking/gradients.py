@@ -23,7 +23,7 @@ SUSPECTS = 8
 """Elements that are looked for where the slope along a direction is not the gradient's."""
 PRECISION = 1e-9
 """How near it has to be to the gradient's, relative to the gradient's length."""
-KINK = 1e-4
+KINK = 1e-6
 """Difference of the slopes on both sides, relative to the largest, above which there is a kink."""
 LEAST = 1e-5
 """The relative error that rounding alone may come to, where all of a gradient is near zero."""
