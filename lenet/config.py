@@ -142,7 +142,9 @@ def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Seque
     """Have Hydra do what was asked for, with some more overrides: call `task` for each job, or show something."""
     _register()
     before = sys.argv
-    sys.argv = [before[0], *command.overrides, *extra, *command.options]
+    # What a file says of the mode, Hydra 1.4 takes only if the command line says so too.
+    mode = [] if not command.is_sweep or {"-m", "--multirun"} & set(command.options) else ["-m"]
+    sys.argv = [before[0], *command.overrides, *extra, *command.options, *mode]
     # Else Hydra would write what goes wrong to the terminal itself, and exit.
     raising = {"HYDRA_FULL_ERROR": "1"} if command.is_sweep else {}
     try:
