@@ -5,7 +5,7 @@ CUDA ?= 12
 SOURCES := lenet tests benchmarks experiments docs
 
 .DEFAULT_GOAL := help
-.PHONY: help sweep test test-long test-extras test-all test-gpu screenshots reliability bench bench-gpu experiment experiments experiments-report docs pictures lint types clean
+.PHONY: help sweep test test-long test-extras test-all test-lowest test-latest test-gpu screenshots reliability bench bench-gpu experiment experiments experiments-report docs pictures lint types clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,18 @@ test-extras: .venv-extras/installed ## run the tests of searches, clusters, serv
 	.venv-extras/bin/python -m pytest -m cluster
 
 test-all: test test-long test-extras ## run all tests
+
+# In an environment made anew, with the versions that uv chooses of those that pyproject.toml allows.
+test-lowest: ## run the tests with the oldest versions of the packages that pyproject.toml allows
+test-latest: ## run the tests with the newest
+test-lowest test-latest: test-%:
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-$*/bin/uv pip install --quiet --python .venv-$*/bin/python --resolution $(RESOLUTION_$*) --editable '.[test]'
+	.venv-$*/bin/python -m pytest -n 2 --dist worksteal
+
+RESOLUTION_lowest := lowest-direct
+RESOLUTION_latest := highest
 
 test-gpu: .venv/gpu ## run the tests on an NVIDIA GPU (CUDA=13 for a driver of CUDA 13)
 	$(BIN)/python -m pytest -m gpu tests/device
@@ -91,4 +103,4 @@ types: .venv/installed ## check types
 	$(BIN)/mypy
 
 clean: ## remove the environment and all caches; runs are kept
-	rm -rf .venv .venv-extras .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-extras .venv-lowest .venv-latest .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,7 +24,7 @@ from lenet.errors import UserError, did_you_mean
 from lenet.files import write_atomically
 from lenet.stored_json import MAX_CHARACTERS, read_json
 from lenet.tables import cut
-from lenet.zipped import CHUNK, MAGIC, MAX_DIRECTORY, METHODS, overclaims
+from lenet.zipped import CHUNK, MAGIC, MAX_DIRECTORY, METHODS, opened, overclaims
 
 FORMAT = 1
 MAX_BYTES = 1 << 30
@@ -174,7 +174,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
                     raise _DamagedError(f"`{name}` is compressed in another way than NumPy does")
                 if overclaims(entry, held):
                     raise _DamagedError(f"`{name}` claims {entry.file_size:,} bytes, more than the file can hold")
-                with file.open(entry) as stream:
+                with opened(file, entry) as stream:
                     arrays[name] = _read_array(stream, name, entry.file_size)
     return arrays
 

@@ -66,14 +66,14 @@ def write_error(text: str) -> None:
 
 
 @contextmanager
-def masked_output(width: int | None = None) -> Iterator[None]:
-    """Hold back what others print within, and write it out with passwords masked, in lines of at most `width`."""
+def masked_output(width: int | None = None, edit: Callable[[str], str] = str) -> Iterator[None]:
+    """Hold back what others print within; write it out, edited, with passwords masked, in lines of at most `width`."""
     text = io.StringIO()
     try:
         with redirect_stdout(text):
             yield
     finally:
-        lines = text.getvalue().splitlines(keepends=True)
+        lines = edit(text.getvalue()).splitlines(keepends=True)
         write_out("".join(_wrapped(line, width) if width and len(line) > width + 1 else line for line in lines))
 
 

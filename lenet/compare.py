@@ -86,12 +86,12 @@ def _checked_target(plot: str | None) -> Path | None:
     if path.suffix.lower() != ".png":
         raise UserError(f"--plot: `{plot}` does not end in .png, the one format that is drawn.")
     try:
-        taken = path.exists()
+        path.stat()  # from Python 3.14 on, `exists` says no of what cannot be
+    except (FileNotFoundError, NotADirectoryError):
+        return path
     except OSError as error:
         raise UserError(f"--plot: `{plot}` cannot be a file here ({error.strerror}).") from error
-    if taken:
-        raise UserError(f"--plot: {path} is there already, and is not overwritten; name another file.")
-    return path
+    raise UserError(f"--plot: {path} is there already, and is not overwritten; name another file.")
 
 
 def _plot(comparison: "Comparison", target: Path) -> None:

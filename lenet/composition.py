@@ -17,6 +17,7 @@ from omegaconf.resolvers import oc
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
 from lenet.errors import UserError, did_you_mean
 from lenet.flatten import flatten
+from lenet.releases import register_resolver
 
 ENVIRONMENT = "oc.env"
 """OmegaConf's resolver that reads environment variables."""
@@ -175,8 +176,8 @@ def _without_environment() -> Iterator[None]:
             "address may stand in MLFLOW_TRACKING_URI and the folder of data in LENET_DATA, and is not recorded then."
         )
 
-    OmegaConf.register_new_resolver(ENVIRONMENT, refuse, replace=True)
+    register_resolver(ENVIRONMENT, refuse)
     try:
         yield
     finally:
-        OmegaConf.register_new_resolver(ENVIRONMENT, oc.env, replace=True)
+        register_resolver(ENVIRONMENT, oc.env)

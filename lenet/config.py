@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import hydra
-from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.conf import HydraConf
@@ -30,11 +29,14 @@ from lenet.composition import compose_all, compose_one, explain, parse, plain_wo
 from lenet.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
 from lenet.errors import UserError, did_you_mean
 from lenet.folders import Own, experiments, folder, own
+from lenet.releases import VERSION_BASE, register_resolver, set_base, store
 from lenet.sweeper import ends, grid
 
-VERSION_BASE = "1.3"
 OURS = {"launcher": "parallel", "sweeper": "grid", "hydra_logging": "none", "job_logging": "none"}
 """What we choose of Hydra's own groups, unless something else is asked for."""
+
+REFUSED = ("config_name", "config_path", "experimental_rerun")
+"""Options of Hydra's that are not for us."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,17 @@ class CommandLine:
     config_dir: str | None = None
 
 
-def read(arguments: Sequence[str]) -> CommandLine:
+def read(arguments: Sequence[str], sweeps: bool = True) -> CommandLine:
     """Read a command line and compose every job on it; raise `UserError` for a key, group or option that is not there.
+
+    Without `sweeps` it is one for a single job.
 
     Arguments that only ask Hydra for something (`--help`, `--cfg`, …) are no run.
     """
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
     given = parser.parse_intermixed_args(list(arguments))
-    for option in ("config_name", "config_path", "experimental_rerun"):
+    for option in REFUSED:
         if getattr(given, option):
             raise UserError(f"--{option.replace('_', '-')} is not for this command; accepted: --config-dir FOLDER.")
     overrides = tuple(given.overrides)
@@ -85,7 +89,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         return CommandLine(options, overrides, is_run=False, config_dir=given.config_dir)
     if given.multirun and given.cfg:
         raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
-    with _loader(given.config_dir) as loader:
+    with composing(given.config_dir) as loader:
         parsed = parse(overrides, loader)
         whole, own = _compose_whole(overrides, loader)
         is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
@@ -94,7 +98,10 @@ def read(arguments: Sequence[str]) -> CommandLine:
         final = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed)}
         swept = {key: o for key, o in final.items() if o.is_sweep_override()}
         if swept and not is_sweep:
-            raise UserError(f"`{next(iter(swept))}` is given several values: add -m (--multirun) to sweep over them.")
+            hint = "add -m (--multirun) to sweep over them." if sweeps else "accepted here: one."
+            raise UserError(f"`{next(iter(swept))}` is given several values: {hint}")
+        if is_sweep and not sweeps:
+            raise UserError("hydra.mode is MULTIRUN, which makes a sweep of it: one configuration is accepted here.")
         is_search = is_sweep and own.sweeper.get("_target_") not in (None, *search.GRIDS)
         split = ends if is_search else grid
         jobs = split([*declared, *parsed]) if is_sweep else [list(overrides)]
@@ -124,7 +131,7 @@ def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None)
 
     `config_dir` is what `--config-dir` would name.
     """
-    with _loader(config_dir) as loader:
+    with composing(config_dir) as loader:
         return compose_one(overrides, loader)
 
 
@@ -133,13 +140,15 @@ def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Seque
     beside = own(command.config_dir)
     _register(beside)
     before = sys.argv
+    # What a file says of the mode, Hydra 1.4 takes only if the command line says so too.
+    mode = [] if not command.is_sweep or {"-m", "--multirun"} & set(command.options) else ["-m"]
     groups = [f"--config-dir={beside.groups}"] if beside.groups else []  # of what is given twice, the last counts
-    sys.argv = [before[0], *command.overrides, *extra, *command.options, *groups]
+    sys.argv = [before[0], *command.overrides, *extra, *command.options, *mode, *groups]
     # Else Hydra would write what goes wrong to the terminal itself, and exit.
     raising = {"HYDRA_FULL_ERROR": "1"} if command.is_sweep else {}
     try:
         with env_override(raising):
-            hydra.main(version_base=VERSION_BASE, config_path=str(folder("conf")), config_name=CONFIG_NAME)(task)()
+            hydra.main(**VERSION_BASE, config_path=str(folder("conf")), config_name=CONFIG_NAME)(task)()
     finally:
         sys.argv = before
 
@@ -168,11 +177,11 @@ def _module(name: str) -> ModuleType:
 
 
 @contextmanager
-def _loader(config_dir: str | None) -> Iterator[ConfigLoader]:
+def composing(config_dir: str | None) -> Iterator[ConfigLoader]:
     """Ready Hydra to compose from our folders, and from the user's own where `--config-dir` names one."""
     beside = own(config_dir)
     _register(beside)
-    version.setbase(VERSION_BASE)
+    set_base()
     search_path = create_config_search_path(str(folder("conf")))
     if beside.groups:
         before_ours = SearchPathQuery(provider="main")
@@ -193,15 +202,15 @@ def _register(beside: Own) -> None:
 
     And `${times:…}`, by which a file can say that one number follows from another, such as a rate from a batch size.
     """
-    OmegaConf.register_new_resolver("times", _times, replace=True)
+    register_resolver("times", _times)
     search.register()
     _prefer_own_launchers()
     # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
     defaults = [{key: OURS.get(key, option) for key, option in entry.items()} for entry in HydraConf().defaults]
-    ConfigStore.instance().store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
+    store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
     ConfigStore.instance().repo.pop("experiment", None)  # of another command in this process
     for name, node in {**experiments(), **beside.experiments}.items():
-        ConfigStore.instance().store(name=name, node=node, group="experiment", package="_global_")
+        store(name=name, node=node, group="experiment", package="_global_")
 
 
 def _times(*factors: Any) -> float:

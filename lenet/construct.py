@@ -63,8 +63,9 @@ def _resolve(path: str, key: str, kind: type) -> Callable[..., Any]:
     try:
         target = get_object(path)
     except Exception as error:  # importing the user's own module may raise anything
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"`{key}._target_` is {path!r}, which cannot be imported ({error}).{_nearest(path)} "
+            f"`{key}._target_` is {path!r}, which cannot be imported ({reason}).{_nearest(path)} "
             f"It must be the import path of a {kind.__name__} class."
         ) from error
     if not callable(target):

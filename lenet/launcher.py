@@ -99,7 +99,7 @@ class HydraJob:
         self.task = self.task or SweepTask(self.earlier, report=say)
         config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = number
+            config.hydra.job.id, config.hydra.job.num = str(number), number
         with log_to(say):
             done = run_job(
                 task_function=self.task,

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +49,8 @@ class Network:
         self.summaries: list[LayerSummary] = []
         shape = input_shape
         for layer in self.layers:
-            shape = layer.setup(shape)
-            own = layer.parameter_specs()
+            shape = _shape(layer, layer.setup(shape))
+            own = _specs(layer, layer.parameter_specs())
             specs |= {f"{layer.name}/{name}": spec for name, spec in own.items()}
             size = sum(spec.size for spec in own.values() if spec.momentum is None)
             if math.prod(shape) > MAX_OUTPUT or size + sum(each.parameters for each in self.summaries) > MAX_PARAMETERS:
@@ -157,6 +157,26 @@ class Network:
             )
             below = below or bool(names)
             previous = layer
+
+
+def _shape(layer: Layer, shape: object) -> Shape:
+    """Return what `setup` returned; raise `ShapeError` where it is no shape, as a layer of a user's may have it."""
+    if isinstance(shape, tuple | list) and all(isinstance(size, int | np.integer) and size > 0 for size in shape):
+        return tuple(map(int, shape))
+    raise ShapeError(
+        f"layer `{layer.name}` ({type(layer).__qualname__}): setup returns {shape!r}; accepted: the shape of the "
+        "output for one sample, a tuple of whole numbers such as (6, 28, 28)."
+    )
+
+
+def _specs(layer: Layer, specs: object) -> Mapping[str, ParameterSpec]:
+    """Return what `parameter_specs` returned; raise `ShapeError` where it is something else."""
+    if isinstance(specs, Mapping) and all(isinstance(spec, ParameterSpec) for spec in specs.values()):
+        return specs
+    raise ShapeError(
+        f"layer `{layer.name}` ({type(layer).__qualname__}): parameter_specs returns {specs!r}; accepted: a mapping of "
+        "names to ParameterSpec."
+    )
 
 
 def name_layers(layers: Sequence[Layer]) -> list[Layer]:

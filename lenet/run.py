@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Sequence
 
+from lenet import completion
+from lenet.arguments import as_called
 from lenet.command import DONE, FAILED, masked_output, run_command
 from lenet.errors import UserError
 
@@ -16,13 +18,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
+    if completion.asked():
+        from lenet.suggestions import suggest
+
+        suggest()
     # Imported step by step: Hydra, then NumPy, and MLflow only once everything is checked.
     from lenet.config import launch, read
 
     command = read(arguments)
     if not command.is_run:
         helps = {"-h", "--help"} & set(command.options)
-        with masked_output(HELP_WIDTH if helps else None):
+        with masked_output(*(HELP_WIDTH, as_called) if helps else ()):
             launch(command, lambda config: None)
         return DONE
     from lenet.build import build

@@ -6,10 +6,10 @@ as values (`optimizer.lr='tag(log, interval(0.001, 0.3))'`) or, in a file, under
 
 from typing import Any, Literal
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
 from lenet import extras
+from lenet.releases import store
 from lenet.validation import PositiveInt, UnitInterval, validated
 
 GRIDS = ("hydra_plugins.lenet.GridSweeper", "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
@@ -60,7 +60,7 @@ def register() -> None:
     node = dict(OPTUNA)
     if extras.is_installed(PLUGIN):
         node = {"defaults": [{"sampler": "tpe"}, "_self_"], **node, "sampler": {"seed": "${seed}"}}
-    ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=node, provider="lenet")
+    store(group="hydra/sweeper", name="optuna", node=node, provider="lenet")
 
 
 def get_ready() -> None:

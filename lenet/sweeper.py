@@ -46,7 +46,10 @@ class GridSweeper(BasicSweeper):
     @staticmethod
     def split_arguments(overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
         """Return the jobs in batches, each job once."""
-        jobs = list(dict.fromkeys(map(tuple, BasicSweeper.split_arguments(overrides, None)[0])))
+        # Hydra writes `~key` as `~key=null`, which deletes, from its version 1.4 on, nothing else than null.
+        deleted = {f"{key}=null": key for override in overrides for key in _bare(override)}
+        whole = BasicSweeper.split_arguments(overrides, None)[0]
+        jobs = list(dict.fromkeys(tuple(deleted.get(text, text) for text in job) for job in whole))
         size = max_batch_size or len(jobs)
         return [[list(job) for job in jobs[start : start + size]] for start in range(0, len(jobs), size)]
 
@@ -80,9 +83,14 @@ def ends(overrides: list[Override]) -> list[list[str]]:
             _check_number(_number_of_values(override), [override])
             values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         else:
-            values[key] = [f"{key}={override.get_value_element_as_str()}"]
+            values[key] = [*_bare(override)] or [f"{key}={override.get_value_element_as_str()}"]
     most = max(map(len, values.values()), default=1)
     return [[options[min(job, len(options) - 1)] for options in values.values()] for job in range(most)]
+
+
+def _bare(override: Override) -> tuple[str, ...]:
+    """Return an override that deletes a key whatever its value is, as it is written, in a tuple; of others, none."""
+    return (override.get_key_element(),) if override.is_delete() and "=" not in str(override.input_line) else ()
 
 
 def _number_of_values(override: Override) -> float:

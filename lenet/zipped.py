@@ -1,6 +1,8 @@
 """What the archives that NumPy writes look like, and what of their claims a reader need not believe."""
 
+import warnings
 import zipfile
+from typing import IO
 
 MAGIC = b"PK\3\4"
 """With what an .npz begins."""
@@ -20,3 +22,13 @@ def overclaims(entry: zipfile.ZipInfo, held: int) -> bool:
     `zipfile` asks for as much memory as the packed size says.
     """
     return entry.compress_size > held or entry.file_size > entry.compress_size * MAX_DEFLATE_RATIO
+
+
+def opened(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
+    """Open an entry; raise `BadZipFile` also for one that lies over another, of which Python 3.13 only warns."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return archive.open(entry)
+    except UserWarning as warning:
+        raise zipfile.BadZipFile(str(warning)) from None

@@ -1,11 +1,10 @@
-"""What several tests share: backends, networks around one layer, and finite differences."""
-
-from collections.abc import Callable
+"""What several tests share: backends, networks around one layer, and what checks their gradients."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lenet.backend import Backend, BackendSettings
+from lenet.checking.layers import check_layer
 from lenet.layers.base import Layer, Shape
 from lenet.losses import CrossEntropy
 from lenet.network import Network
@@ -43,31 +42,8 @@ def cross_entropy(on: Backend, smoothing: float = 0.0) -> CrossEntropy:
     return loss
 
 
-def finite_difference(function: Callable[[], float], array: Floats, step: float = 1e-6) -> Floats:
-    """Return the gradient of `function` with respect to `array`, by central differences, changing it in place."""
-    gradient = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        before = array[index]
-        array[index] = before + step
-        above = function()
-        array[index] = before - step
-        below = function()
-        array[index] = before
-        gradient[index] = (above - below) / (2 * step)
-    return gradient
-
-
 def assert_gradients_agree(layer: Layer, x: Floats, seed: int = 1) -> None:
-    """Check `backward` against finite differences of a random projection of the output."""
-    weights = np.random.default_rng(seed).normal(size=layer.forward(x).shape)
-
-    def projection() -> float:
-        return float((layer.forward(x) * weights).sum())
-
-    expected = {name: finite_difference(projection, layer.parameters[name]) for name in layer.parameters}
-    expected_dx = finite_difference(projection, x)
-    layer.forward(x)
-    dx = layer.backward(weights)
-    np.testing.assert_allclose(dx, expected_dx, rtol=1e-6, atol=1e-7)
-    for name, gradient in expected.items():
-        np.testing.assert_allclose(layer.gradients[name], gradient, rtol=1e-6, atol=1e-7)
+    """Check `backward`, at every element, against finite differences of a random projection of the output."""
+    every = x.size + sum(parameter.size for parameter in layer.parameters.values())
+    found = check_layer(layer, x, layer.setup(x.shape[1:]), np.random.default_rng(seed), singles=every)
+    assert {name: each for name, each in found.items() if each.error > 1e-6} == {}

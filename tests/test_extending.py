@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenet import checkpoint, resume
+from lenet import check, checkpoint, resume
 from lenet.run import main
 from tests.conftest import Stopped, artifacts, environment
 from tests.pages import ROOT, Block, blocks
@@ -79,8 +79,9 @@ def test_what_is_written_there_works(section, here, records, capsys):
     commands = lay(section, here)
     assert commands
     for words in commands:
-        assert words[:3] == ["python", "-m", "lenet.run"]
-        assert main([*words[3:], "trainer.figures=none"]) == 0, capsys.readouterr().err
+        assert words[:3] in (["python", "-m", "lenet.run"], ["python", "-m", "lenet.check"])
+        command, own = (check.main, ()) if words[2] == "lenet.check" else (main, ("trainer.figures=none",))
+        assert command([*words[3:], *own]) == 0, capsys.readouterr().err
     runs = records()
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert runs[-1].data.metrics["test/accuracy"] > (0.8 if section != "An experiment" else 0.5)

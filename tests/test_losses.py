@@ -3,8 +3,9 @@ import pytest
 from pydantic import ValidationError
 from scipy.special import log_softmax, softmax
 
+from lenet.checking.gradients import finite_difference
 from lenet.losses import CrossEntropy, MaximumAPosteriori
-from tests.helpers import backend, cross_entropy, finite_difference
+from tests.helpers import backend, cross_entropy
 
 
 def test_forward_is_the_negative_log_softmax_of_the_label():

@@ -105,7 +105,7 @@ class RayLauncher(ClusterLauncher):
         for number, overrides in jobs:
             config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
             with open_dict(config):
-                config.hydra.job.id = config.hydra.job.num = number
+                config.hydra.job.id, config.hydra.job.num = str(number), number
                 config.hydra.sweep.dir = str(Path(str(config.hydra.sweep.dir)).absolute())
             reference = launch_job_on_ray(
                 self.hydra_context, OmegaConf.create(settings.remote), config, task, Singleton.get_state()

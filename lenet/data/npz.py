@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from lenet.data.dataset import MAX_BYTES
 from lenet.errors import UserError
-from lenet.zipped import CHUNK, MAGIC, MAX_DIRECTORY, METHODS, overclaims
+from lenet.zipped import CHUNK, MAGIC, MAX_DIRECTORY, METHODS, opened, overclaims
 
 MAX_ENTRIES = 1000
 END = 65_557
@@ -73,7 +73,7 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) ->
         )
     if entry.compress_type not in METHODS:
         raise UserError(f"{where} is compressed by method {entry.compress_type}; accepted: stored or deflated (0, 8).")
-    with archive.open(entry) as stream:
+    with opened(archive, entry) as stream:
         shape, fortran_order, dtype = _read_header(stream, where)
         if dtype.kind not in "iu":
             raise UserError(f"{where} is of type {dtype}; accepted: integers (images uint8 or 0 to 255).")

@@ -16,8 +16,6 @@ class Pad2d(Layer):
         self.padding = pair(padding)
         self.value = value
 
-    keeps_output = False
-
     def setup(self, shape: Shape) -> Shape:
         self._shape = channels, height, width = image_shape(self, shape)
         return (channels, height + 2 * self.padding[0], width + 2 * self.padding[1])

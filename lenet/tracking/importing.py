@@ -1,4 +1,4 @@
-"""Importing MLflow in less time."""
+"""Importing MLflow, and reading much from its stores, in less time."""
 
 import gc
 import sys
@@ -22,3 +22,15 @@ def without_collections() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def collections_paused() -> Iterator[None]:
+    """Have the body, which reads many runs, run without garbage collections: they would take half of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

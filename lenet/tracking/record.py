@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from lenet.tracking.failures import translated
 from lenet.tracking.gone import farewell, has_gone
+from lenet.tracking.importing import collections_paused
 from lenet.tracking.tags import CHANGED, ERROR
 
 Kind = Literal["run", "job", "sweep"]
@@ -52,7 +53,7 @@ def each_run(
     """Yield the runs that MLflow's filter picks, fetched `size` at a time (None: `PAGE`); deleted ones are left out."""
     token = None
     while experiment_ids:
-        with translated():
+        with translated(), collections_paused():
             page = client.search_runs(experiment_ids, filter_string, ViewType.ACTIVE_ONLY, size or PAGE, [order], token)
         yield from map(record_of, page)
         token = page.token

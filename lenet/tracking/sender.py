@@ -103,7 +103,7 @@ class Sender:
         if not self._file:
             return
         address = f"file:{pathname2url(str(self._file))}?mode=rw"
-        with closing(sqlite3.connect(address, seconds, uri=True, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(address, timeout=seconds, uri=True, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lenet.layers import RBF, Conv2d, Pad2d, ShapeError, Subsample2d, TableConv2d
+from lenet.layers import RBF, Conv2d, Flatten, Linear, Pad2d, ShapeError, Subsample2d, TableConv2d, Tanh
 from lenet.layers.rbf import targets
-from tests.helpers import assert_gradients_agree, bound
+from tests.helpers import assert_gradients_agree, bound, network
 
 TABLE = ((0, 2), (1,), (0, 1, 2), (2, 0))
 
@@ -34,6 +34,12 @@ def test_padding_puts_its_value_around():
     x = draw(2, 3, 4, 4)
     expected = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), constant_values=-0.1)
     np.testing.assert_array_equal(bound(Pad2d(2, -0.1), (3, 4, 4)).forward(x), expected)
+
+
+def test_padding_stays_what_it_is_below_a_layer_that_may_write_over_its_input():
+    net, x = network([Pad2d(1, value=0.5), Tanh(), Flatten(), Linear(3)], (1, 2, 2), classes=3), draw(2, 1, 2, 2)
+    first = net.forward(x).copy()
+    np.testing.assert_array_equal(net.forward(x), first)
 
 
 def test_subsampling_sums_four_neighbours():

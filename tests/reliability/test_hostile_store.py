@@ -194,14 +194,13 @@ def test_a_hostile_configuration_runs_nothing(loaded: Path, workplace: Path, rep
 
 def test_hydra_alone_would_have_done_some_of_it(workplace: Path, loaded: Path) -> None:
     # Attacks that do no harm anywhere would prove nothing, and Hydra's list of what it refuses is not enough.
-    from hydra.errors import HydraException
     from hydra.utils import instantiate
 
     done = []
     for target, arguments in TARGETS.items():
         if target.startswith(("lenet.", "tests.", "benchmarks.", "antigravity")):
             continue
-        with suppress(HydraException):  # on its list, or not called as it wants to be
+        with suppress(Exception):  # on its list, or not called as it wants to be
             instantiate({"_target_": target, **arguments})
         for path in workplace.glob(f"{CANARY}*"):
             done.append(target)

@@ -45,6 +45,8 @@ def test_of_a_store_that_answers(workplace, report):
                 ("lenet.resume", "last", key, "trainer.epochs=2"),
                 ("lenet.compare", "lenet", key),
                 ("lenet.disk", "lenet", key),
+                ("lenet.runs", key),
+                ("lenet.check", *QUICK, key),
                 ("lenet.reproduce", "last", key),
                 ("lenet.reproduce", "last", key, "--environment"),
                 ("lenet.run", *QUICK, key, "--cfg", "job"),

@@ -1,0 +1,153 @@
+"""One layer, called as training calls it: held to what a layer has to do, and its gradients compared."""
+
+import inspect
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lenet.checking.gradients import DIRECTIONS, SINGLES, Agreement, Floats, Slopes, agreement
+from lenet.errors import Failure, UserError
+from lenet.layers.base import Layer, Shape
+
+INPUT = "input"
+"""What the gradient of a layer's input is called, beside those of its parameters."""
+
+
+class LayerFault(Failure):
+    """A layer does not do what a layer has to; the message says which layer, and what."""
+
+
+def check_layer(
+    layer: Layer,
+    x: Floats,
+    shape: Shape,
+    generator: np.random.Generator,
+    singles: int = SINGLES,
+    directions: int = DIRECTIONS,
+) -> dict[str, Agreement]:
+    """Return how the layer's gradients at `x` agree with finite differences: of its input, then of its parameters.
+
+    The layer is bound to arrays (float64, NumPy) and puts out `shape` for a sample. Of the output, a random projection
+    is taken. Running averages have no gradient. Raises `LayerFault` where it does not do what a layer has to.
+    """
+    trained = {name: layer.parameters[name] for name, spec in layer.parameter_specs().items() if spec.momentum is None}
+    written = {name: layer.gradients[name] for name in trained}  # a layer may write to these, and not replace them
+    for target in written.values():
+        target.fill(np.nan)
+    y = np.array(forward(layer, np.array(x), shape))
+    given = np.array(x)
+    again = forward(layer, given, shape)
+    if not np.array_equal(again, y):
+        raise _fault(layer, "forward", "puts out something else for the same input; draw by lenet.draws, from self.now")
+    if not layer.keeps_output:
+        again[...] = np.nan  # as the layer above may write over it
+    weights = np.empty_like(y)
+    weights[...] = generator.normal(size=y.shape)
+    dx = np.array(backward(layer, np.array(weights), x.shape))
+    if not layer.overwrites_input and not np.array_equal(given, x):
+        raise _fault(layer, "forward or backward", "writes over its input, which the layer below still needs")
+    for name, target in written.items():
+        if np.isnan(target).all():
+            place = f"self.gradients[{name!r}]"
+            raise _fault(layer, "backward", f"does not write {place}: give it its values, `{place}[...] = …`")
+        _check_finite(layer, "backward", target, f"self.gradients[{name!r}]")
+    gradients = {INPUT: dx} | {name: np.array(target) for name, target in written.items()}
+    x = np.array(x)
+    return {
+        name: agreement(
+            Slopes(lambda: forward(layer, np.array(x), shape), array, weights),
+            gradients[name],
+            generator,
+            singles,
+            directions,
+        )
+        for name, array in ({INPUT: x} | trained).items()
+    }
+
+
+def forward(layer: Layer, x: Floats, shape: Shape) -> Floats:
+    """Return what the layer makes of `x`; raise `LayerFault` for what is no output of its shape."""
+    with calling(layer, "forward"):
+        y = layer.forward(x)
+    return _checked(layer, "forward", y, (len(x), *shape), "as its setup says")
+
+
+def backward(layer: Layer, dy: Floats, shape: Shape) -> Floats:
+    """Return the gradient of the layer's last input, of this shape; raise `LayerFault` for what is none."""
+    with calling(layer, "backward"):
+        dx = layer.backward(dy)
+    return _checked(layer, "backward", dx, shape, "that of its input")
+
+
+@contextmanager
+def calling(layer: Layer, method: str) -> Iterator[None]:
+    """Turn what a layer raises into a `LayerFault` that says where; what is not finite is looked at afterwards."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except (UserError, Failure):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise _fault(layer, method, f"raises {type(error).__name__}: {reason}{_where(error, layer)}") from error
+
+
+@contextmanager
+def blaming() -> Iterator[None]:
+    """Turn what a layer raises as it is made, or asked for shapes and parameters, into a `LayerFault`."""
+    try:
+        yield
+    except (UserError, Failure):
+        raise
+    except Exception as error:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            layer = frame.f_locals.get("self")
+            if isinstance(layer, Layer):
+                with calling(layer, frame.f_code.co_name):
+                    raise
+        raise
+
+
+def _checked(layer: Layer, method: str, array: Any, shape: Shape, why: str) -> Floats:
+    """Return an array that a layer returned; raise `LayerFault` where it is none, or not one of the right kind."""
+    accepted = f"accepted: an array {shape} of float64, {why}"
+    if not isinstance(array, np.ndarray):
+        raise _fault(layer, method, f"returns {_described(array)}; {accepted}")
+    if array.shape != shape:
+        raise _fault(layer, method, f"returns an array {array.shape}; {accepted}")
+    if array.dtype != np.float64:
+        raise _fault(layer, method, f"returns {array.dtype} where it is given float64; accepted: self.backend.dtype")
+    _check_finite(layer, method, array, "what it returns")
+    return array
+
+
+def _check_finite(layer: Layer, method: str, array: Floats, what: str) -> None:
+    if not np.isfinite(array).all():
+        count = array.size - np.isfinite(array).sum()
+        hint = "" if layer.keeps_output else "; as keeps_output is False, its output is written over before backward"
+        raise _fault(layer, method, f"leaves {count} of {array.size} numbers not finite or not written in {what}{hint}")
+
+
+def _fault(layer: Layer, method: str, what: str) -> LayerFault:
+    return LayerFault(f"{called(layer)}: {method} {what}.")
+
+
+def called(layer: Layer) -> str:
+    """Return what a layer is called in a message."""
+    kind = type(layer)
+    return f"layer `{layer.name or kind.__name__}` ({kind.__module__}.{kind.__qualname__})"
+
+
+def _described(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _where(error: Exception, layer: Layer) -> str:
+    """Return the last line of the layer's own file that an exception came by."""
+    file = inspect.getsourcefile(type(layer))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -1,0 +1,187 @@
+"""All commands under one name: listed, called, helped with as they are called, and completed in a shell."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import lenet
+from lenet.__main__ import COMMANDS, main
+from tests.conftest import SMALL
+
+TOP = Path(lenet.__file__).parent
+CONSOLE = f"""\
+#!{sys.executable}
+import sys
+
+from lenet.__main__ import main
+
+sys.exit(main())
+"""
+"""The console command, as an installer writes it."""
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory):
+    """Return the environment in which the shell finds the console command."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "lenet").write_text(CONSOLE)
+    (folder / "lenet").chmod(0o755)
+    places = (folder, Path(sys.executable).parent, os.environ["PATH"])
+    return {**os.environ, "PYTHONPATH": str(TOP.parent), "PATH": os.pathsep.join(map(str, places))}
+
+
+def helped(arguments, capsys):
+    """Return what is shown of help."""
+    with suppress(SystemExit):
+        assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_every_command_is_listed_with_one_line_in_eighty_columns(capsys):
+    shown = helped(["--help"], capsys)
+    assert max(map(len, shown.splitlines())) <= 80
+    for name, line in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(line)}$", shown, re.MULTILINE)
+
+
+def test_every_module_with_a_main_is_a_command():
+    mains = {path.stem for path in TOP.glob("*.py") if "\ndef main(" in path.read_text(encoding="utf-8")}
+    assert mains == {*COMMANDS, "__main__"}
+
+
+CALLS = {
+    "/somewhere/bin/lenet": "lenet {}",
+    "/somewhere/lenet/__main__.py": "python -m lenet {}",
+    "/somewhere/lenet/{}.py": "python -m lenet.{}",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "called", "usage"),
+    [
+        # Hydra takes two seconds for its help.
+        pytest.param(name, *call, marks=[pytest.mark.slow] * (name == "run" and number > 0))
+        for name in COMMANDS
+        for number, call in enumerate(CALLS.items())
+    ],
+)
+def test_usage_says_what_the_command_was_called_by(name, called, usage, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "argv", [called.format(name), "--help"])
+    shown = helped([name, "--help"], capsys)
+    assert shown.startswith(f"usage: {usage.format(name)} [")
+    assert set(re.findall(r"(?:python -m )?\blenet[. ](?:run|compare)\b", shown)) <= {
+        usage.format("run"),
+        usage.format("compare"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["cmpare"], "there is no command `cmpare`. Did you mean `compare`? Accepted: run, "),
+        ([], "a command is missing. Accepted: run, "),
+        (["--versio"], "unknown option `--versio`. Did you mean `--version`?"),
+        (["compare", "--formt", "csv"], "unknown option `--formt`. Did you mean `--format`?"),
+    ],
+)
+def test_what_is_no_command_is_said_in_one_message(arguments, said, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert said in error
+
+
+def test_only_the_module_of_the_command_is_imported():
+    code = (
+        "import sys\n"
+        "from lenet.__main__ import COMMANDS, main\n"
+        "assert main(['disk', '--nothing']) == 2\n"
+        "assert not {'numpy', 'hydra', 'mlflow', 'argcomplete', 'pydantic'} & set(sys.modules)\n"
+        "assert {name for name in COMMANDS if f'lenet.{name}' in sys.modules} == {'disk'}\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stderr=subprocess.DEVNULL)
+
+
+def test_the_console_command_finds_modules_in_the_folder_as_python_does(console, tmp_path):
+    (tmp_path / "mine.py").write_text("from lenet.optimizers import SGD\nclass Mine(SGD): ...\n")
+    command = ["lenet", "run", *SMALL, "data.images=nothing.npz", "optimizer=sgd", "optimizer._target_=mine.Mine"]
+    done = subprocess.run(command, cwd=tmp_path, env=console, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nothing.npz" in done.stderr  # the data are looked for once the optimizer is there
+
+
+ASK = """\
+eval "$(register-python-argcomplete lenet)"
+while read -r line; do
+    COMP_LINE=$line COMP_POINT=${#line} COMP_TYPE=9 _python_argcomplete lenet
+    echo "${COMPREPLY[*]}"
+done
+"""
+
+
+def completed(lines, folder, environment):
+    """Return what bash makes of lines, each with the cursor at its end."""
+    asked = "".join(f"{line}\n" for line in lines)
+    done = subprocess.run(
+        ["bash", "-c", ASK], input=asked, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return dict(zip(lines, map(str.strip, done.stdout.splitlines()), strict=True))
+
+
+def test_bash_completes_commands_options_and_overrides(console, tmp_path):
+    lines = {"lenet co": "compare", "lenet compare --format m": "markdown", "lenet run optimizer=nes": "nesterov"}
+    assert completed(lines, tmp_path, console) == lines
+
+
+@pytest.mark.slow
+def test_bash_completes_what_hydra_suggests_wherever_it_stands(console, tmp_path):
+    lines = {
+        "lenet compare --fo": "--format",
+        "lenet resume l": "last",
+        "lenet run optimizer=adam seed=1 -m optimizer.decay_b": "optimizer.decay_biases=",
+        "lenet run --config-dir own network=w": "wide",
+        "lenet run experiment=fas": "fastest",
+        "lenet run seed=1 --con": "--config-dir",
+        "lenet run data.root=ow": "",
+        "lenet run data.root=./ow": "./own/",
+        "lenet run optimizr=x seed": "",
+    }
+    (tmp_path / "own/network").mkdir(parents=True)
+    (tmp_path / "own/network/wide.yaml").write_text("layers: []\n")
+    assert completed(lines, tmp_path, console) == lines
+
+
+@pytest.mark.slow
+def test_a_tab_in_an_interactive_bash_completes(console):
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], {**console, "PS1": "$ ", "TERM": "dumb"})
+
+    def type_and_read(typed: str, until: str) -> str:
+        os.write(terminal, typed.encode())
+        shown, deadline = "", time.monotonic() + 30
+        while until not in shown:
+            assert time.monotonic() < deadline, shown
+            if select.select([terminal], [], [], 0.1)[0]:
+                shown += os.read(terminal, 4096).decode()
+        return shown
+
+    try:
+        type_and_read('eval "$(register-python-argcomplete lenet)"; echo rea""dy\n', "ready")
+        type_and_read("lenet rep\t", "lenet reproduce ")
+        type_and_read("\x15lenet run optimizer=sg\t", "lenet run optimizer=sgd ")
+        type_and_read("-m schedule.war\t", "schedule.warmup=")
+    finally:
+        os.write(terminal, b"\x15exit\n")
+        os.waitpid(process, 0)
+        os.close(terminal)
