@@ -22,7 +22,7 @@ READS = ("search_runs", "get_metric_history")
 
 
 def refuse(*_, **__):
-    raise requests.ConnectionError("http://user:secret@host refused")
+    raise requests.ConnectionError("http://user:hushhush@host refused")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_run_that_is_delivered_afterwards_is_the_same_as_any_other(workplace, 
     assert main(QUICK) == 0
     output = capsys.readouterr().out
     assert "python -m lenet.deliver" in output
-    assert "secret" not in output
+    assert "hushhush" not in output
     back()
     assert records()[0].info.status == "RUNNING"
     assert deliver([]) == 0
