@@ -66,8 +66,9 @@ def save_digits(path: Path, count: int = 120) -> None:
     np.savez(path, images=images.astype(np.uint8), labels=labels)
 
 
-SMALL = ("data=npz", "data.images=digits.npz", "backend=numpy", "trainer.epochs=3", "trainer.batch_size=16")
-"""A run of a blink on `digits.npz`."""
+DRAWN = ("data=npz", "data.images=digits.npz", "backend=numpy", "trainer.epochs=3", "trainer.batch_size=16")
+"""A run of a blink on `digits.npz`; drawing its figures takes longer."""
+SMALL = (*DRAWN, "trainer.figures=none")
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ def test_a_run_with_callbacks_is_reproduced(told, records, capsys):
     assert "identical, bit by bit" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_they_raise_ends_the_run_and_an_epoch_they_failed_on_is_told_again(
     told, records, client, capsys, workplace
 ):

@@ -265,6 +265,7 @@ def test_names_that_look_like_formulas_are_drawn_as_they_are(workplace, capsys):
     assert (workplace / "figure.png").exists()
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is_one(recorded, workplace):
     command = f"{sys.executable} -m lenet.compare lenet"
     for rest, code in (("| true; exit ${PIPESTATUS[0]}", 0), ("> /dev/full", 1)):

@@ -133,6 +133,7 @@ def test_a_folder_that_is_there_is_a_taken_name(workplace, records, capsys):
     assert (artifacts(records()[0]) / "evaluations/digits/scores.json").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_evaluated_is_reproduced_as_before(workplace, records, capsys):
     assert train() == 0
     assert evaluate.main(["last"]) == 0

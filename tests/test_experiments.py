@@ -201,6 +201,7 @@ def test_what_is_exported_is_what_was_recorded(workplace, records, tmp_path, mon
         assert each["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_measuring_exports_its_own_sweep_though_another_was_started_later(workplace, tmp_path, monkeypatch):
     overrides = [*SMALL, "trainer.figures=none", "trainer.epochs=1"]
 

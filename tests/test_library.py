@@ -15,7 +15,7 @@ from lenet.errors import Failure, UserError
 from lenet.library import Configuration, predict
 from lenet.progress import NotebookBar, ProgressBar, display_here
 from lenet.training.trainer import Progress
-from tests.conftest import SMALL, artifacts
+from tests.conftest import DRAWN, SMALL, artifacts
 
 
 @pytest.fixture
@@ -44,7 +44,8 @@ def test_a_result_tells_what_was_recorded(result, records, workplace):
     assert repr(result).startswith(f"<Result 'mine' {run.info.run_id}: FINISHED, val/accuracy ")
 
 
-def test_a_notebook_shows_a_result_and_its_figures(result):
+def test_a_notebook_shows_a_result_and_its_figures(workplace):
+    result = train(*DRAWN)
     assert set(result.figures) == {"curves", "confusion_matrix", "filters", "mistakes"}
     assert Image.open(io.BytesIO(result.figures["curves"]._repr_png_())).width > 300
     shown = result._repr_html_()
@@ -137,6 +138,7 @@ def test_a_notebook_gets_a_bar_of_its_own(monkeypatch, capsys):
     assert "mine" in "".join(capsys.readouterr())
 
 
+@pytest.mark.slow
 def test_the_function_is_there_after_the_command_s_module_was_imported_too(result):
     call = "predict('last', numpy.zeros((0, 1, 16, 16), 'u1'))"
     code = f"import numpy, lenet.predict; from lenet import predict; print({call})"

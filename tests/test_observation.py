@@ -43,6 +43,7 @@ def test_kernels_are_the_weights_of_their_epochs(records):
     )
 
 
+@pytest.mark.slow
 def test_gathering_changes_nothing_of_the_training(records):
     drawn = ["network=lenet5_dropout", "augmentation=shift"]
     assert main([*ALL, *drawn]) == 0
@@ -67,6 +68,7 @@ def test_an_interrupted_run_shows_what_one_that_never_was_does(step, client, rec
     assert observed(again) == observed(whole)
 
 
+@pytest.mark.slow
 def test_what_was_not_gathered_is_drawn_from_when_it_was(records, stop_at):
     with pytest.raises(Stopped):
         stop_at(14)
@@ -99,6 +101,7 @@ def test_a_stored_observation_that_cannot_be_is_refused(change, said, records, s
     assert re.search(said, capsys.readouterr().err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import psutil
 import pytest
 
 from lenet.backend import usable_cores
@@ -73,11 +74,18 @@ def test_what_stops_the_pool_ends_its_processes_and_is_raised():
     assert sorted(task for task, said in heard if isinstance(said, Lost)) == [0, 1]
 
 
+def until(happened, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_an_idle_worker_that_was_killed_is_replaced():
     with Pool(1) as pool:
         ((_, first),), _ = run(pool, [("do", 0)])
         os.kill(first, signal.SIGKILL)
-        time.sleep(SECONDS)
+        until(lambda: psutil.Process(first).status() == psutil.STATUS_ZOMBIE)
         ((number, second),), _ = run(pool, [("do", 1)])
     assert number == 1
     assert second != first

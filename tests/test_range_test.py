@@ -50,6 +50,7 @@ def test_a_range_test_records_every_step_and_ends_where_the_loss_explodes(workpl
     assert np.isfinite(run.data.metrics["test/loss"])
 
 
+@pytest.mark.slow
 def test_the_command_that_is_proposed_runs_as_a_sweep_over_the_range(workplace, records, capsys):
     assert main([*TEST, "trainer.figures=none"]) == 0
     (run,) = records()
@@ -71,6 +72,7 @@ def test_the_command_that_is_proposed_runs_as_a_sweep_over_the_range(workplace, 
     assert max(r.data.metrics["test/accuracy"] for r in children) > 0.6
 
 
+@pytest.mark.slow
 def test_range_tests_can_be_the_jobs_of_a_sweep(workplace, records):
     assert main([*TEST, "optimizer=sgd,momentum", "trainer.figures=none", "-m"]) == 0
     jobs = [r for r in records() if "mlflow.parentRunId" in r.data.tags]

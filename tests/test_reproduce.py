@@ -46,6 +46,7 @@ def test_a_run_comes_out_the_same_as_a_run_of_its_own(settings, workplace, recor
     assert_same(MlflowClient(), again, first)
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_comes_out_the_same_alone(records, capsys):
     train("seed=0,1", "-m")
     assert reproduce.main(["seed=1"]) == 0

@@ -65,6 +65,7 @@ def test_the_checkpoint_of_a_run_that_is_stopped_in_an_epoch_says_the_step(clien
     assert_same(client, *records())
 
 
+@pytest.mark.slow
 def test_a_run_is_stopped_and_gone_on_with_many_times(client, records, stop_at):
     assert train("trainer.checkpoint_every=2steps") == 0
     stop_at(1)

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from lenet import checkpoint
 from lenet.run import main
 from lenet.tracking.run import Run
-from tests.conftest import SMALL, artifacts, environment, save_digits, training
+from tests.conftest import DRAWN, SMALL, artifacts, environment, save_digits, training
 
 EPOCH_METRICS = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "samples_per_second"}
 FINAL_METRICS = {"test/loss", "test/accuracy", "best/val_accuracy"}
@@ -63,7 +63,7 @@ def assert_same_weights(first, second):
 
 
 def test_a_run_records_everything_the_contract_names(workplace, records):
-    assert main([*SMALL, "optimizer.lr=0.02"]) == 0
+    assert main([*DRAWN, "optimizer.lr=0.02"]) == 0
     (run,) = records()
     assert run.info.status == "FINISHED"
     assert files(run) == ARTIFACTS
@@ -82,7 +82,7 @@ def test_a_run_records_everything_the_contract_names(workplace, records):
     config = yaml.safe_load((artifacts(run) / "config/config.yaml").read_text())
     assert config["optimizer"]["lr"] == 0.02
     assert yaml.safe_load((artifacts(run) / "config/overrides.yaml").read_text()) == [
-        *SMALL,
+        *DRAWN,
         "optimizer.lr=0.02",
     ]
     surroundings = json.loads((artifacts(run) / "environment.json").read_text())
@@ -124,7 +124,7 @@ def test_another_seed_gives_other_weights(workplace, records):
 
 @pytest.mark.parametrize("rate", [1e3, 1e30])
 def test_divergence_ends_early_as_a_result(rate, workplace, records):
-    assert main([*SMALL, f"optimizer.lr={rate}", "trainer.epochs=5"]) == 0
+    assert main([*DRAWN, f"optimizer.lr={rate}", "trainer.epochs=5"]) == 0
     (run,) = records()
     assert run.info.status == "FINISHED"
     assert run.data.tags["diverged"] == "true"
@@ -136,9 +136,9 @@ def test_divergence_ends_early_as_a_result(rate, workplace, records):
 
 
 def test_what_an_augmentation_does_is_shown(records):
-    assert main([*SMALL, "augmentation=elastic"]) == 0
-    assert main([*SMALL, "augmentation=elastic", "trainer.figures=none"]) == 0
-    assert main([*SMALL, "augmentation=none"]) == 0
+    assert main([*DRAWN, "augmentation=elastic"]) == 0
+    assert main([*DRAWN, "augmentation=elastic", "trainer.figures=none"]) == 0
+    assert main([*DRAWN, "augmentation=none"]) == 0
     plain, bare, distorted = records()
     assert files(distorted) == {*ARTIFACTS, "figures/augmentation.png"}
     assert not any("figures" in name for name in files(bare))
@@ -314,6 +314,7 @@ def test_a_second_ctrl_c_leaves_a_true_status_too(workplace, records):
     assert {run.info.status for run in records()} == {"KILLED"}
 
 
+@pytest.mark.slow
 def test_a_reader_who_leaves_does_not_stop_the_run(workplace, records):
     command = f"{sys.executable} -m lenet.run {' '.join(SMALL)} | head -2"
     subprocess.run(command, shell=True, check=True, capture_output=True, env=environment())

@@ -83,6 +83,7 @@ def test_an_address_s_password_reaches_nothing_that_a_run_leaves(recorded_here, 
     assert SECRET not in "".join(capfd.readouterr())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [

@@ -67,6 +67,7 @@ def test_a_run_that_is_delivered_afterwards_is_the_same_as_any_other(workplace, 
     assert_same(MlflowClient(), *records())
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_store_goes_away_ends_well_and_is_summed_up_later(workplace, records, cut, monkeypatch, capsys):
     away, back = cut
     original, closed = Run.close, []
@@ -96,6 +97,7 @@ def test_a_sweep_whose_store_goes_away_ends_well_and_is_summed_up_later(workplac
     assert len(children) == 2
 
 
+@pytest.mark.slow
 def test_a_sweep_delivers_what_a_job_has_left_before_it_sums_up(workplace, records, cut, monkeypatch, capsys):
     away, back = cut
     original = Run.close
@@ -115,6 +117,7 @@ def test_a_sweep_delivers_what_a_job_has_left_before_it_sums_up(workplace, recor
     assert "best_run" in parent.data.tags
 
 
+@pytest.mark.slow
 def test_a_job_that_cannot_be_started_fails_alone_and_says_why(workplace, records, monkeypatch, capsys):
     original, calls = MlflowClient.create_run, []
 

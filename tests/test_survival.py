@@ -24,6 +24,7 @@ def await_end(pids):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["parallel", pytest.param("basic", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_sweep_closes_its_parent_and_the_jobs_under_way(number, launcher, workplace, records):

@@ -38,6 +38,7 @@ def test_a_sweep_has_one_parent_with_a_child_for_each_value_and_names_the_best(w
     assert "mlflow ui" in output
 
 
+@pytest.mark.slow
 def test_two_swept_keys_are_drawn_as_a_map(workplace, records):
     assert main([*SMALL, "trainer.figures=none", "optimizer.lr=0.01,0.02", "optimizer.momentum=0,0.9", "-m"]) == 0
     parent, _ = family(records())
@@ -101,6 +102,7 @@ def test_the_same_sweep_twice_makes_two_and_loses_nothing(workplace, records):
     assert sorted(kinds) == ["job"] * 4 + ["sweep"] * 2
 
 
+@pytest.mark.slow
 def test_a_sweep_over_a_group_says_which_option_each_job_had(workplace, records):
     assert main([*SMALL, "trainer.figures=none", "optimizer=sgd,momentum", "-m"]) == 0
     parent, children = family(records())
@@ -111,6 +113,7 @@ def test_a_sweep_over_a_group_says_which_option_each_job_had(workplace, records)
     assert parent.data.params["optimizer.momentum"] == "0.9"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -187,6 +190,7 @@ def test_jobs_that_would_be_recorded_in_two_places_are_refused(workplace, record
     assert not (workplace / "mlruns").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [False, True])
 def test_an_output_that_cannot_say_everything_or_is_closed_fails_no_sweep(closed, workplace, records):
     command = [sys.executable, "-m", "lenet.run", *SMALL, "trainer.figures=none", "seed=0,1", "-m"]

@@ -39,6 +39,7 @@ def test_failed_jobs_are_tried_again_and_finished_ones_counted_in(workplace, rec
     assert not any("sweep" in key for child in after for key in child.data.params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["parallel", "basic"])
 def test_more_values_may_be_given_and_only_they_run(launcher, workplace, records):
     assert main([*QUICK, "seed=0,1", "-m"]) == 0
@@ -84,6 +85,7 @@ def test_any_finished_run_of_a_job_counts_and_comparing_shows_no_replaced_one(wo
     assert capsys.readouterr().out.count("FINISHED") == 2
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_goes_on(workplace, records):
     process = sweeping(workplace, records, "trainer.epochs=1,100000", "trainer.figures=none")
     pids = {process.pid} | {int(run.data.tags["lenet.pid"]) for run in records()}
@@ -127,6 +129,7 @@ def test_what_cannot_be_continued_is_said_and_leaves_no_run(arguments, said, wor
     assert len(records()) == 1
 
 
+@pytest.mark.slow
 def test_data_that_were_lost_meanwhile_fail_the_job_they_belong_to(workplace, records):
     assert main([*QUICK, "seed=0,1", "-m"]) == 0
     np.savez(workplace / "digits.npz", images=np.zeros(3))

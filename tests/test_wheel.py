@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import lenet
 from lenet.__main__ import COMMANDS
@@ -111,6 +113,15 @@ def test_runs_are_listed_compared_resumed_reproduced_and_measured(command, train
     assert "identical" in command("reproduce", "lr=0.02")
     assert "checkpoints" in command("disk")
     assert "nothing is undelivered" in command("deliver")
+
+
+def test_a_network_is_used_as_it_was_trained(command, trained, tmp_path):
+    assert "calibration" in command("evaluate", "lr=0.01").lower()
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(tmp_path / "line.png")
+    told = command("predict", "lr=0.01", str(tmp_path / "line.png"), "--format", "csv")
+    assert told.splitlines()[0] == "file,label,probability,runner_up"
+    code = "from lenet import load, predict; print(predict(load('lr=0.01'), ['{}'])[0].label)"
+    assert command("-c", code.format(tmp_path / "line.png"), by="python").strip() == told.splitlines()[1].split(",")[1]
 
 
 def test_a_network_and_a_layer_of_one_s_own_are_checked_and_trained(command, trained):

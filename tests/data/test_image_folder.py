@@ -312,6 +312,7 @@ def test_what_a_table_repeats_of_itself_is_cut(root: Path) -> None:
     assert len(str(error.value)) < 500
 
 
+@pytest.mark.slow
 def test_a_picture_of_giant_sides_is_refused_before_it_is_unpacked(root: Path) -> None:
     image = Image.new("L", (30_000, 30_000))
     image.save(root / "2" / "giant.png")  # 900 million pixels in under a megabyte
