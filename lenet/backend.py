@@ -71,6 +71,11 @@ class Backend:
         else:
             self.xp.take(rows, indices, axis=0, out=out)
 
+    def wait(self) -> None:
+        """Return when the device has done all that it was asked for; on NumPy that is at once."""
+        if self.name != "numpy":
+            self.xp.cuda.get_current_stream().synchronize()
+
     def zeros(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike | None = None) -> Array:
         """Return zeros that begin at a cache line: elsewhere, every second vector instruction reaches into two."""
         dtype = np.dtype(dtype or self.dtype)

@@ -21,7 +21,7 @@ class LeNetCupy(OnGpu, LeNetNumpy):
         return self.engine.backend.array(indices)
 
     def wait(self) -> None:
-        self.engine.backend.xp.cuda.get_current_stream().synchronize()
+        self.engine.backend.wait()
 
     def memory(self) -> int:
         return int(self.engine.backend.xp.get_default_memory_pool().total_bytes())

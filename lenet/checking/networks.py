@@ -80,7 +80,7 @@ def _batch(plan: Plan, dataset: Dataset, backend: Backend, count: int) -> tuple[
     """Return the first training images as the network's input, and their labels."""
     images, labels = dataset.train_images, dataset.train_labels
     table = ImageTable(images[:count], labels[:count], *scaling(plan.data.scaling, images), backend)
-    return table.batch(backend.xp.arange(count) % len(table), Workspace(backend))
+    return table.batch(backend.array(np.arange(count) % len(table)), Workspace(backend))
 
 
 def _dusted(x: Floats, generator: np.random.Generator) -> Floats:

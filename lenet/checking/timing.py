@@ -53,8 +53,7 @@ def measure(network: Network, loss: Loss, images: Array, labels: Array) -> dict[
 def _timed(backend: Backend, function: Callable[[Any], Any], argument: Array) -> tuple[Array, float]:
     start = time.perf_counter()
     result = function(argument)
-    if backend.name == "cupy":
-        backend.xp.cuda.Device().synchronize()
+    backend.wait()
     return result, time.perf_counter() - start
 
 

@@ -215,8 +215,12 @@ class StandIn:
         self.counts = Counts()
         self.memory = memory
         self.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=self._as_strided))
+        self.cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=self._waited))
         for name in UFUNCS:
             setattr(self, name, self._named(name))
+
+    def _waited(self) -> None:
+        self.counts.reads += 1  # the host waits as if it read something
 
     # From the host and back.
 

@@ -18,7 +18,7 @@ from tests.device.standin import UFUNCS, DeviceArray, StandIn
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed (`make test-extras` installs it)")
 
-OWN = {"counts", "memory", "held", "operand", "index", "made", "launched", "launch", "ufunc", "lib"}
+OWN = {"counts", "memory", "held", "operand", "index", "made", "launched", "launch", "ufunc", "lib", "cuda"}
 """What the stand-in has for itself."""
 FUNCTIONS = sorted(name for name in dir(StandIn()) if not name.startswith("_") and name not in {*OWN, *UFUNCS})
 METHODS = sorted(name for name in vars(DeviceArray) if not name.startswith("_"))
@@ -106,7 +106,12 @@ def test_no_more_is_used_of_the_array_module_than_is_looked_up_here():
                 ):
                     used.add(node.attr)
     assert len(used) > 25
-    assert used <= {*FUNCTIONS, *UFUNCS, "lib"}
+    assert used <= {*FUNCTIONS, *UFUNCS, "lib", "cuda"}
+
+
+def test_what_waits_for_a_gpu():
+    assert callable(cupy.cuda.get_current_stream)
+    assert callable(cupy.cuda.Stream.synchronize)
 
 
 def test_a_missing_one_is_named(monkeypatch):

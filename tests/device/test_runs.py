@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from lenet import reproduce, resume
+from lenet import check, reproduce, resume
 from lenet.backend import BackendSettings
 from lenet.build import build
 from lenet.config import compose_config
 from lenet.experiment import execute
 from lenet.gpu import Gpu
 from lenet.progress import JobProgress
-from tests.conftest import Stopped, artifacts
+from tests.conftest import SMALL, Stopped, artifacts, save_digits
 from tests.device.backends import formulated_alike
 from tests.device.standin import StandIn
 from tests.sameness import arrays, figures, points
@@ -179,3 +179,10 @@ def test_too_little_memory_is_said_with_what_was_asked_for(gpu, workplace, recor
     assert "Try a smaller trainer.batch_size" in said
     assert ("backend.dtype=float32," in said) == (dtype == "float64")
     assert "Traceback" not in said
+
+
+def test_layers_are_checked_and_timed_with_it(gpu, workplace, capsys):
+    save_digits(workplace / "digits.npz")
+    assert check.main([*SMALL[:2], "backend=cupy"]) == 0
+    assert capsys.readouterr().out.count("right") == 13
+    assert gpu.counts.reads  # each time it was waited for
