@@ -27,8 +27,11 @@ class Failure(_Message):
 
 
 def printable(text: str) -> str:
-    """Return a text on which no terminal acts and no encoding fails, and that is not too long: `\\x1b` for Escape."""
-    return _shortened(escaped(_shortened(text)))
+    """Return a text on which no terminal acts and no encoding fails, and that is not too long: `\\x1b` for Escape.
+
+    Tabs are written out too: of what a message quotes, they would hide how much there is.
+    """
+    return _shortened(escaped(_shortened(text)).replace("\t", "\\t"))
 
 
 def escaped(text: str) -> str:
