@@ -4,11 +4,9 @@ What is wrong is raised: `UserError` for what was asked for, `Failure` for work 
 "interrupt") closes the run as KILLED and is raised as `KeyboardInterrupt`.
 """
 
-import io
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from lenet.build import build
 from lenet.choosing import open_finder
 from lenet.config import compose_config
 from lenet.data.drawings import Way, way_for
-from lenet.data.image_files import ImageFile
+from lenet.data.image_files import to_file
 from lenet.errors import UserError
 from lenet.prediction import label
 from lenet.progress import display_here
@@ -72,7 +70,7 @@ def train(*what: str | Configuration, name: str | None = None, tags: Mapping[str
 
     plan = build(configuration.values)
     run_id, _ = execute(plan, configuration.overrides, name, tags, display=display_here())
-    return Result(run_id, plan.config["tracking"].get("uri"))
+    return Result(run_id, plan.tracking.uri)  # in the configuration, passwords are masked
 
 
 def load(
@@ -110,27 +108,11 @@ def predict(
     pictures = images if isinstance(images, Sequence) and not isinstance(images, str | bytes) else [images]
     way: Way = "raw" if raw else way_for(trained.framing)
     found = []
-    for _, outcome in label(trained, [(_called(each), _file(each)) for each in pictures], way):
+    for _, outcome in label(trained, [(_called(each), to_file(each)) for each in pictures], way):
         if isinstance(outcome, UserError):
             raise outcome
         found.append(outcome)
     return found
-
-
-def _file(picture: Any) -> ImageFile:
-    """Return an image file's path or bytes."""
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, str | os.PathLike):
-        return Path(picture)
-    if hasattr(picture, "save") and hasattr(picture, "mode"):
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        return buffer.getvalue()
-    raise UserError(
-        f"images: found {type(picture).__name__}; accepted: an array (N, C, H, W) uint8, or paths or bytes of image "
-        "files, or images of Pillow's, one or a list of them."
-    )
 
 
 def _called(picture: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lenet.choosing import open_finder
 from lenet.errors import UserError
 from lenet.stored import Stored, read_stored
+from lenet.tracking.tags import EVALUATION
 from lenet.trained import Trained, Which, checkpoint_of
 
 if TYPE_CHECKING:
@@ -75,12 +76,11 @@ class Result:
     def history(self) -> dict[str, list[float]]:
         """The values of each metric that is measured after every epoch, from the first epoch on."""
         points = self._finder.histories(self.record)
-        epochs = len(points.get("train/loss", ()))
-        whole = range(1, epochs + 1)
+        epochs = list(range(1, len(points.get("train/loss", ())) + 1))
         return {
             name: [value for _, value in found]
             for name, found in points.items()
-            if [step for step, _ in found] == list(whole) and not name.startswith(("test/", "best/"))
+            if [step for step, _ in found] == epochs and not name.startswith(("test/", "best/", EVALUATION))
         }
 
     @cached_property
@@ -115,8 +115,9 @@ class Result:
 
     def _repr_html_(self) -> str:
         cells = "".join(f"<tr><td>{html.escape(k)}</td><td>{v:.4g}</td></tr>" for k, v in self.metrics.items())
-        picture = self.figures.get("curves")
-        shown = f'<img src="data:image/png;base64,{base64.b64encode(picture.png).decode()}">' if picture else ""
+        curves = f"{FIGURES}curves.png"
+        picture = base64.b64encode(self.read(curves)).decode() if curves in self._artifacts else ""
+        shown = f'<img src="data:image/png;base64,{picture}">' if picture else ""
         title = html.escape(f"{self.name} ({self.id}): {self.status}")
         return f"<b>{title}</b>{shown}<table>{cells}</table>"
 

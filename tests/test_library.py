@@ -12,6 +12,7 @@ from PIL import Image
 import lenet
 from lenet import Result, compose, load, train
 from lenet.errors import Failure, UserError
+from lenet.evaluate import main as evaluate
 from lenet.library import Configuration, predict
 from lenet.progress import NotebookBar, ProgressBar, display_here
 from lenet.training.trainer import Progress
@@ -42,6 +43,19 @@ def test_a_result_tells_what_was_recorded(result, records, workplace):
     with pytest.raises(UserError, match=r"has no artifact nothing\.txt\. Accepted: checkpoints/best\.npz, "):
         result.read("nothing.txt")
     assert repr(result).startswith(f"<Result 'mine' {run.info.run_id}: FINISHED, val/accuracy ")
+
+
+def test_a_password_in_the_store_s_address_is_used_and_not_the_mask(workplace, monkeypatch):
+    address = "postgresql://me:secret@nowhere/db"
+    monkeypatch.setattr("lenet.experiment.execute", lambda plan, *rest, **more: ("some id", {}))
+    assert train(*SMALL, f"tracking.uri={address}").uri == address
+
+
+def test_one_epoch_s_history_is_not_mixed_with_what_was_measured_once(workplace):
+    result = train(*SMALL, "trainer.epochs=1")
+    assert evaluate(["last"]) == 0
+    history = Result(result.id).history
+    assert set(history) == {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "samples_per_second"}
 
 
 def test_a_notebook_shows_a_result_and_its_figures(workplace):

@@ -80,6 +80,24 @@ def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Imag
         raise UserError(f"{name}: damaged image ({reason}); accepted: {', '.join(FORMATS)}.") from fault
 
 
+def to_file(picture: object) -> ImageFile:
+    """Return an image file's path, or its bytes: also of an image of Pillow's; raise `UserError` for anything else."""
+    from PIL import Image
+
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | os.PathLike):
+        return Path(picture)
+    if isinstance(picture, Image.Image):
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        return buffer.getvalue()
+    raise UserError(
+        f"images: found {type(picture).__name__}; accepted: an array (N, C, H, W) uint8, or paths or bytes of image "
+        "files, or images of Pillow's, one or a list of them."
+    )
+
+
 def _file(source: ImageFile) -> Path | io.BytesIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source
 

@@ -135,7 +135,7 @@ def keep(page: Any, name: str) -> None:
     """Keep what is seen, in few colours, where screenshots are asked for."""
     if folder := os.environ.get("LENET_SCREENSHOTS"):
         close = page.get_by_role("button", name="Close", exact=True)
-        if close.count():  # MLflow's assistant
+        if close.count():  # a panel that lies beside what is looked at
             close.first.click()
         page.wait_for_timeout(1500)  # for charts to take the place
         picture = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(64, dither=Image.Dither.NONE)
