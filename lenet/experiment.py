@@ -14,7 +14,7 @@ from lenet.publishing import log_model, recall_best
 from lenet.range_test import RangeTestRecorder
 from lenet.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
 from lenet.schedules import RangeTest
-from lenet.session import Session, memory_errors_explained, open_session
+from lenet.session import Session, memory_errors_explained, open_session, trainer_of
 from lenet.signals import StopRequests, shielded
 from lenet.tables import cut
 from lenet.telling import Teller, telling
@@ -52,11 +52,12 @@ def execute(
         recording = recorded(plan, overrides, name, tags or {}, bench, earlier)
         if plan.sweep.parent:
             run = stack.enter_context(recording)
-        with stop.at_once(), memory_errors_explained(plan):
+        with stop.at_once():
             session = stack.enter_context(open_session(plan, bench))
-            trainer = _trainer(plan, session)
-            if earlier:
-                earlier.restore(trainer, session.dataset.digest)
+            with memory_errors_explained(plan, session.backend):
+                trainer = trainer_of(plan, session)
+                if earlier:
+                    earlier.restore(trainer, session.dataset.digest)
         if not plan.sweep.parent:
             # Only now, also because helpers that were forked before MLflow is imported stay small.
             run = stack.enter_context(recording)
@@ -67,22 +68,10 @@ def execute(
             where = f"epoch {progress.epoch + 1}, step {within + 1}" if within else f"epoch {progress.epoch + 1}"
             log.info("%s goes on from %s", cut(run.name, NAME_WIDTH), where if progress.step else "its start")
         checkpoint = earlier.checkpoint if earlier else None
-        with memory_errors_explained(plan), telling(plan, trainer, run, checkpoint) as teller:
+        with memory_errors_explained(plan, session.backend), telling(plan, trainer, run, checkpoint) as teller:
             metrics = _train(plan, session, trainer, overrides, run, stop, display, earlier, teller)
             teller.end(metrics)
         return run.id, metrics
-
-
-def _trainer(plan: Plan, session: Session) -> Trainer:
-    return Trainer(
-        engine=session.engine,
-        optimizer=plan.optimizer,
-        schedule=plan.schedule,
-        sampler=plan.trainer.sampler,
-        epochs=plan.trainer.epochs,
-        seed=plan.seed,
-        validate=lambda epoch: session.validate(plan.seed, epoch),
-    )
 
 
 def _train(

@@ -39,15 +39,20 @@ def draw(
 
 def _teach(session: Session, observer: Observer) -> Iterator[tuple[str, bytes]]:
     """Yield the figures of what was observed, and of what the network makes of the first test image."""
-    observed, data = observer.observed, session.dataset
+    observed = observer.observed
     kernels = {epoch: np.array(each) for epoch, each in observed.kernels.items()}
     last = observer.kernels()
     if last is not None:
         kernels[observer.epoch] = last
         yield "figures/filters_forming.png", plots.to_png(plots.forming(kernels))
     yield "figures/gradient_norms.png", plots.to_png(plots.gradient_norms(observed.gradients))
-    first = session.backend.xp.zeros(1, np.intp)
-    x, _ = session.engine.tables["test"].batch(first, Workspace(session.backend))
+    yield "figures/feature_maps.png", plots.to_png(feature_maps(session, 0))
+
+
+def feature_maps(session: Session, number: int) -> plots.Figure:
+    """Draw what each layer of the network makes of a test image, counted from 0."""
+    chosen = session.backend.array([number])
+    x, _ = session.engine.tables["test"].batch(chosen, Workspace(session.backend))
     outputs = [("image", np.array(session.backend.to_host(x))[0])]
     for layer in session.network.layers:
         x = layer.forward(x)
@@ -55,4 +60,4 @@ def _teach(session: Session, observer: Observer) -> Iterator[tuple[str, bytes]]:
             outputs.append((layer.name, np.array(session.backend.to_host(x))[0]))
     logits = outputs[-1][1]
     softmax = np.exp(logits - logits.max())
-    yield "figures/feature_maps.png", plots.to_png(plots.feature_maps(outputs, softmax / softmax.sum(), data.classes))
+    return plots.feature_maps(outputs, softmax / softmax.sum(), session.dataset.classes)

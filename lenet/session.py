@@ -20,7 +20,7 @@ from lenet.memory import Workspace
 from lenet.network import Network
 from lenet.random import stream
 from lenet.training.engine import Engine
-from lenet.training.trainer import Record
+from lenet.training.trainer import Record, Trainer
 from lenet.workbench import Workbench
 
 REPORT_IMAGES = 64
@@ -78,14 +78,13 @@ class OutOfMemory(Failure):
 
 
 @contextmanager
-def memory_errors_explained(plan: Plan) -> Iterator[None]:
+def memory_errors_explained(plan: Plan, backend: Backend) -> Iterator[None]:
     """Turn what is raised where memory runs out into `OutOfMemory`, which says what was asked for and what to try."""
     try:
         yield
     except MemoryError as error:  # CuPy's is one too
-        on_gpu = plan.backend.takes_gpu()
-        where, look = ("the GPU", "`nvidia-smi`") if on_gpu else ("this machine", "`top`")
-        elsewhere = ", backend=numpy" if on_gpu else ""
+        where, look = ("the GPU", "`nvidia-smi`") if backend.gpu else ("this machine", "`top`")
+        elsewhere = ", backend=numpy" if backend.gpu else ""
         dtype = "" if plan.backend.dtype == np.float32 else ", backend.dtype=float32"
         raise OutOfMemory(
             f"{where} has too little memory for trainer.batch_size={plan.trainer.sampler.batch} with backend.dtype="
@@ -108,10 +107,25 @@ def open_session(plan: Plan, bench: Workbench) -> Iterator[Session]:
         kept, held_out = split_classes(labels, plan.data.validation, stream(plan.seed, "split"))
         parts |= {"train": (images[kept], labels[kept]), "validation": (images[held_out], labels[held_out])}
     shift, scale = scaling(plan.data.scaling, parts["train"][0])
-    tables = {name: ImageTable(*part, shift, scale, backend) for name, part in parts.items()}
     classes = len(dataset.classes)
-    network = Network(plan.network.layers(classes), images.shape[1:], classes, backend)
-    network.initialize(plan.network.initializer, stream(plan.seed, "init"))
-    distortion = Distortion(plan.augmentation, images.shape[1:], backend) if plan.augmentation.distorts else None
-    with Engine(network, tables, plan.loss, backend, plan.seed, distortion) as engine:
+    with memory_errors_explained(plan, backend):
+        tables = {name: ImageTable(*part, shift, scale, backend) for name, part in parts.items()}
+        network = Network(plan.network.layers(classes), images.shape[1:], classes, backend)
+        network.initialize(plan.network.initializer, stream(plan.seed, "init"))
+        distortion = Distortion(plan.augmentation, images.shape[1:], backend) if plan.augmentation.distorts else None
+        engine = Engine(network, tables, plan.loss, backend, plan.seed, distortion)
+    with engine:
         yield Session(backend, dataset, shift, scale, network, engine, plan.seed, distortion)
+
+
+def trainer_of(plan: Plan, session: Session) -> Trainer:
+    """Return a trainer that does what a plan says, from its start."""
+    return Trainer(
+        engine=session.engine,
+        optimizer=plan.optimizer,
+        schedule=plan.schedule,
+        sampler=plan.trainer.sampler,
+        epochs=plan.trainer.epochs,
+        seed=plan.seed,
+        validate=lambda epoch: session.validate(plan.seed, epoch),
+    )

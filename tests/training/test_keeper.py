@@ -8,10 +8,9 @@ import pytest
 from lenet.build import build
 from lenet.config import compose_config
 from lenet.errors import Failure
-from lenet.session import open_session
+from lenet.session import open_session, trainer_of
 from lenet.training.keeper import Keeper, best_of
 from lenet.training.settings import Every
-from lenet.training.trainer import Trainer
 from lenet.workbench import Workbench
 from tests.conftest import SMALL
 
@@ -23,15 +22,7 @@ def trained(workplace):
     def train(publish, *settings):
         plan = build(compose_config([*SMALL, "backend.threads=1", *settings]))
         with open_session(plan, Workbench()) as session:
-            trainer = Trainer(
-                engine=session.engine,
-                optimizer=plan.optimizer,
-                schedule=plan.schedule,
-                sampler=plan.trainer.sampler,
-                epochs=plan.trainer.epochs,
-                seed=0,
-                validate=lambda epoch: session.validate(0, epoch),
-            )
+            trainer = trainer_of(plan, session)
             keeper = Keeper(trainer, plan.trainer, {}, publish)
             for _ in trainer.train(lambda progress: keeper.on_step()):
                 keeper.note_epoch()
