@@ -5,16 +5,14 @@ functions, methods and their parameters is looked up in the real package. Signat
 can see them, and else from the first lines of the docstring, which hold them for compiled methods and for ufuncs.
 """
 
-import ast
 import inspect
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import lenet
 from tests.device.standin import UFUNCS, DeviceArray, StandIn
+from tests.device.usage import used
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed (`make test-extras` installs it)")
 
@@ -96,17 +94,8 @@ def test_memory_that_runs_out_is_a_memory_error():
 
 
 def test_no_more_is_used_of_the_array_module_than_is_looked_up_here():
-    used = set()
-    for path in Path(lenet.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute):
-                owner = node.value
-                if (isinstance(owner, ast.Name) and owner.id == "xp") or (
-                    isinstance(owner, ast.Attribute) and owner.attr in ("xp", "_xp")
-                ):
-                    used.add(node.attr)
-    assert len(used) > 25
-    assert used <= {*FUNCTIONS, *UFUNCS, "lib", "cuda"}
+    assert len(used()) > 25
+    assert used() <= {*FUNCTIONS, *UFUNCS, "lib", "cuda"}
 
 
 def test_what_waits_for_a_gpu():

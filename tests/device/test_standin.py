@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.device.standin import DeviceArray, OutOfMemoryError, StandIn
+from tests.device.usage import used
 
 
 @pytest.fixture
@@ -49,6 +50,11 @@ def test_it_refuses(what, xp, array):
     with pytest.raises((TypeError, ValueError)):
         REFUSED[what](xp, array)
     np.testing.assert_array_equal(array.get(), np.arange(6.0).reshape(2, 3))
+
+
+def test_it_has_nothing_that_is_not_used():
+    own = {"counts", "memory", "held", "operand", "index", "made", "launched", "launch", "ufunc"}
+    assert {name for name in dir(StandIn()) if not name.startswith("_")} - own <= used()
 
 
 @pytest.mark.parametrize("missing", ["einsum", "add_at", "float128", "testing", "random"])

@@ -1,16 +1,13 @@
-"""A strict stand-in for CuPy: NumPy arrays that refuse what CuPy's refuse, and count what costs on a device.
-
-It has what `lenet` calls on arrays and nothing else, with CuPy's own names and keywords; `test_contract.py` looks each
-of them up in the real package. Where CuPy takes more than is needed here, the stand-in is the stricter of the two.
-"""
+"""The module: its functions, each with the names and keywords that CuPy's has, and what counts as what."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+from tests.device.standin.array import Counts, DeviceArray
 
 UFUNCS = (
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "equal", "greater", "greater_equal"),
@@ -22,182 +19,6 @@ DTYPES = "?bhilqBHILQefdFD"
 """What arrays may hold: no texts or objects, and no floats that are longer than a double."""
 
 SCALARS = (bool, int, float, np.bool_, np.number)
-
-
-@dataclass
-class Counts:
-    """What was done on the device since the last `clear`."""
-
-    launches: int = 0
-    allocations: int = 0
-    uploads: int = 0
-    reads: int = 0
-    sequence: list[tuple[str, tuple[int, ...], int]] = field(default_factory=list)
-    """Each launch in order: what, and the shape and address of what came of it."""
-
-    def clear(self) -> None:
-        self.launches = self.allocations = self.uploads = self.reads = 0
-        self.sequence = []
-
-
-class DeviceArray:
-    """An array on the device. What it holds can be got at by `get`, `item` and conversions to a number alone."""
-
-    __array_ufunc__ = None  # so that NumPy's operators leave it to ours, which refuse
-
-    def __init__(self, held: np.ndarray, device: "StandIn") -> None:
-        self._held = held
-        self._device = device
-
-    def __array__(self, *args: Any, **keywords: Any) -> np.ndarray:
-        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`.")
-
-    def __array_function__(self, function: Any, *args: Any) -> Any:
-        raise TypeError(f"{function.__name__} of NumPy is given an array on the device")
-
-    def __iter__(self) -> Iterator["DeviceArray"]:
-        if self.ndim < 2:
-            raise TypeError("a loop over a device array of one axis goes element by element")
-        return (self[place] for place in range(len(self)))
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    shape = property(lambda self: self._held.shape)
-    dtype = property(lambda self: self._held.dtype)
-    ndim = property(lambda self: self._held.ndim)
-    size = property(lambda self: self._held.size)
-    itemsize = property(lambda self: self._held.itemsize)
-    nbytes = property(lambda self: self._held.nbytes)
-    strides = property(lambda self: self._held.strides)
-
-    @property
-    def flags(self) -> SimpleNamespace:
-        """CuPy's flags know nothing of `writeable`."""
-        flags = self._held.flags
-        return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata)
-
-    # What is read makes the host wait.
-
-    def get(self) -> np.ndarray:
-        self._device.counts.reads += 1
-        return self._held.copy()
-
-    def item(self) -> Any:
-        return self.get().item()
-
-    def tolist(self) -> Any:
-        return self.get().tolist()
-
-    def __float__(self) -> float:
-        return float(self.get())
-
-    def __int__(self) -> int:
-        return int(self.get())
-
-    def __bool__(self) -> bool:
-        return bool(self.get())
-
-    # Views cost nothing.
-
-    @property
-    def T(self) -> "DeviceArray":  # noqa: N802
-        return self._view(self._held.T)
-
-    def transpose(self, *axes: Any) -> "DeviceArray":
-        return self._view(self._held.transpose(*axes))
-
-    def view(self, dtype: Any = None) -> "DeviceArray":
-        return self._view(self._held.view(dtype) if dtype else self._held.view())
-
-    def reshape(self, *shape: Any) -> "DeviceArray":
-        return self._viewed_or_copied("reshape", self._held.reshape(*shape))
-
-    def ravel(self) -> "DeviceArray":
-        return self._viewed_or_copied("ravel", self._held.ravel())
-
-    def __getitem__(self, key: Any) -> "DeviceArray":
-        key, arrays = self._device.index(key)
-        found = self._held[key]
-        return self._device.made("gather", found) if arrays else self._view(found)
-
-    # What computes is launched.
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        key, arrays = self._device.index(key)
-        self._held[key] = self._device.operand(value)
-        self._device.launch("scatter" if arrays else "copy", self._held[key])
-
-    def fill(self, value: Any) -> None:
-        self._held.fill(self._device.operand(value))
-        self._device.launch("fill", self._held)
-
-    def copy(self, order: Any = "C") -> "DeviceArray":
-        return self._device.made("copy", self._held.copy(order))
-
-    def astype(self, dtype: Any) -> "DeviceArray":
-        return self._device.made("astype", self._held.astype(dtype, order="K"))
-
-    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> "DeviceArray":
-        return self._reduce("sum", out, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> "DeviceArray":
-        return self._reduce("mean", out, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> "DeviceArray":
-        return self._reduce("max", out, axis=axis, keepdims=keepdims)
-
-    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> "DeviceArray":
-        return self._reduce("all", out, axis=axis, keepdims=keepdims)
-
-    def argmax(self, axis: Any = None, out: Any = None, dtype: Any = None, keepdims: bool = False) -> "DeviceArray":
-        assert dtype is None
-        return self._reduce("argmax", out, axis=axis, keepdims=keepdims)
-
-    def _reduce(self, name: str, out: Any, **keywords: Any) -> "DeviceArray":
-        device = self._device
-        if out is not None:
-            getattr(self._held, name)(out=device.held(out), **keywords)
-            return device.launched(name, out)
-        return device.made(name, np.asarray(getattr(self._held, name)(**keywords)))
-
-    def _view(self, held: np.ndarray) -> "DeviceArray":
-        return DeviceArray(held, self._device)
-
-    def _viewed_or_copied(self, name: str, held: np.ndarray) -> "DeviceArray":
-        if not self.size or np.may_share_memory(held, self._held):
-            return self._view(held)
-        return self._device.made(name, held)
-
-
-def _operators() -> None:
-    """Give device arrays Python's operators, each a launch; those in place allocate nothing."""
-    symbols = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "xor": "bitwise_xor"}
-    symbols |= {"and": "bitwise_and", "rshift": "right_shift"}
-    for symbol, name in symbols.items():
-
-        def forth(self: DeviceArray, other: Any, name: str = name) -> DeviceArray:
-            return self._device.ufunc(name, self, other)
-
-        def back(self: DeviceArray, other: Any, name: str = name) -> DeviceArray:
-            return self._device.ufunc(name, other, self)
-
-        def within(self: DeviceArray, other: Any, name: str = name) -> DeviceArray:
-            return self._device.ufunc(name, self, other, out=self)
-
-        setattr(DeviceArray, f"__{symbol}__", forth)
-        setattr(DeviceArray, f"__r{symbol}__", back)
-        setattr(DeviceArray, f"__i{symbol}__", within)
-    for symbol, name in {"eq": "equal", "ne": "not_equal", "lt": "less", "gt": "greater"}.items():
-
-        def compared(self: DeviceArray, other: Any, name: str = name) -> DeviceArray:
-            return self._device.ufunc(name, self, other)
-
-        setattr(DeviceArray, f"__{symbol}__", compared)
-    DeviceArray.__neg__ = lambda self: self._device.ufunc("negative", self)  # type: ignore[attr-defined]
-
-
-_operators()
 
 
 class OutOfMemoryError(MemoryError):
@@ -246,9 +67,6 @@ class StandIn:
     def ones(self, shape: Any, dtype: Any = float) -> DeviceArray:
         return self.made("fill", np.ones(shape, dtype))
 
-    def empty(self, shape: Any, dtype: Any = float) -> DeviceArray:
-        return self._allocated(np.empty(shape, dtype))
-
     def empty_like(self, prototype: DeviceArray, dtype: Any = None) -> DeviceArray:
         return self._allocated(np.empty_like(self.held(prototype), dtype))
 
@@ -268,9 +86,6 @@ class StandIn:
     def sum(self, a: DeviceArray, axis: Any = None, dtype: Any = None, out: Any = None) -> DeviceArray:
         self.held(a)
         return a.sum(axis, dtype, out)
-
-    def count_nonzero(self, a: DeviceArray, axis: Any = None) -> DeviceArray:
-        return self.made("count_nonzero", np.asarray(np.count_nonzero(self.held(a), axis)))
 
     def dot(self, a: DeviceArray, b: DeviceArray, out: Any = None) -> DeviceArray:
         """Matrix product as CuPy has it: by cuBLAS, which takes rows or columns that lie one after another alone."""
