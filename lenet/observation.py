@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from lenet.checkpoint import Checkpoint
 from lenet.errors import UserError
 from lenet.layers import Conv2d, Layer, TableConv2d
+from lenet.meta import reading
 from lenet.training.trainer import Trainer
 
 IMAGES = 256
@@ -79,12 +80,8 @@ class Observer:
     def restore(self, saved: Checkpoint) -> None:
         """Go on from what a checkpoint says, where it says anything; raise `UserError` where that cannot be."""
         told = saved.meta.get("observed", {})
-        try:
+        with reading(saved, "observed"):
             observed = Observed.model_validate(told if isinstance(told, Mapping) else {"observed": told})
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            where = ".".join(map(str, ("observed", *problem["loc"])))
-            raise UserError(f"checkpoint {saved.path}: `meta` cannot be used: `{where}`: {problem['msg']}") from None
         now, layers = self.kernels(), {name.rpartition("/")[0] for name in self._trainer.network.specs}
         shapes = {_shape(kernels) for kernels in observed.kernels.values()}
         latest = max((*observed.kernels, *observed.gradients), default=0)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from lenet import checkpoint
 from lenet.backend import Array, Backend, BackendSettings
@@ -22,6 +22,7 @@ from lenet.data.framing import MNIST_SHAPE, Framing
 from lenet.data.loader import ImageTable
 from lenet.errors import Failure, UserError
 from lenet.memory import Workspace
+from lenet.meta import reading
 from lenet.network import Network
 from lenet.stored import Stored
 
@@ -166,12 +167,8 @@ class Trained:
 
 def describe(saved: Checkpoint) -> Description:
     """Return what a checkpoint says of its network; raise `UserError` where that cannot be."""
-    try:
+    with reading(saved):
         found = Description.model_validate(dict(saved.meta))
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise UserError(f"checkpoint {saved.path}: `meta` cannot be used: `{where}`: {problem['msg']}") from None
     if len(set(found.classes)) != len(found.classes):
         raise UserError(f"checkpoint {saved.path}: `meta` cannot be used: two of its classes have one name.")
     return found

@@ -43,7 +43,7 @@ ORDER = [
         "environment",
         "callbacks",
     },
-    {"network"},
+    {"network", "meta"},
     {"training"},
     {"diagnosis", "folders", "search", "sweeper"},
     {"composition"},

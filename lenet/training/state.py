@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from lenet import checkpoint
 from lenet.backend import Array
 from lenet.checkpoint import Checkpoint
 from lenet.errors import UserError
+from lenet.meta import reading
 from lenet.network import Network
 from lenet.training.trainer import EpochStart, Progress, Trainer
 
@@ -86,12 +87,8 @@ def restore(trainer: Trainer, saved: Checkpoint) -> None:
 
 def read_state(saved: Checkpoint) -> State:
     """Return what a checkpoint says of where training stands; raise `UserError` where that cannot be."""
-    try:
+    with reading(saved):
         state = State.model_validate(dict(saved.meta))
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise UserError(f"checkpoint {saved.path}: `meta` cannot be used: `{where}`: {problem['msg']}") from None
     if len(state.history) != state.epoch:
         _refuse(saved, f"its history has {len(state.history)} epochs, and {state.epoch} are finished")
     if any(set(record) != METRICS for record in state.history):
