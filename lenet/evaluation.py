@@ -16,7 +16,7 @@ from lenet.data.loader import ImageTable
 from lenet.errors import UserError, did_you_mean
 from lenet.extension import CHANGEABLE, check_config
 from lenet.matching import How, match
-from lenet.scoring import Bin, ClassScore, by_class, calibration, calibration_error, mean_of, to_data
+from lenet.scoring import Bin, ClassScore, by_class, calibration, calibration_error, mean_of, number_or_none
 from lenet.stored import Stored
 from lenet.tables import cut
 from lenet.tracking.addition import SCORES
@@ -73,8 +73,8 @@ class Evaluation:
             {
                 **asdict(each),
                 "stands_for": other,
-                "precision": to_data(each.precision),
-                "recall": to_data(each.recall),
+                "precision": number_or_none(each.precision),
+                "recall": number_or_none(each.recall),
             }
             for each, other in zip(self.classes, self.stood_for, strict=True)
         ]
@@ -87,7 +87,7 @@ class Evaluation:
             "trained_on_these_data": self.dataset.digest == self.trained.description.data_digest,
             "classes_compared": self.how,
             "images": len(self.scores.labels),
-            **{key: to_data(value) for key, value in self.metrics().items()},
+            **{key: number_or_none(value) for key, value in self.metrics().items()},
             "classes": rows,
             "confusion_matrix": self.scores.confusion(len(self.trained.classes)).tolist(),
             "calibration": [asdict(each) for each in self.bins],

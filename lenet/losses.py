@@ -15,7 +15,8 @@ from lenet.validation import Number, PositiveFloat, validated
 class Loss(ABC):
     """A loss of outputs `(N, K)`, of which the largest is the prediction, and integer labels `(N,)`.
 
-    `bind` hands over the backend; `backward` belongs to the last `forward`.
+    `bind` hands over the backend; `backward` belongs to the last `forward`. What either returns may be a buffer, which
+    holds until the loss is called again.
     """
 
     backend: Backend

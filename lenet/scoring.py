@@ -79,6 +79,6 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     return sum(each.images * abs(each.accuracy - each.confidence) for each in bins) / images
 
 
-def to_data(value: Any) -> Any:
+def number_or_none(value: Any) -> Any:
     """Return what JSON can hold: what is not a number becomes None."""
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lenet import check, reproduce, resume
+from lenet import check, evaluate, reproduce, resume
 from lenet.backend import BackendSettings
 from lenet.build import build
 from lenet.config import compose_config
@@ -166,7 +166,13 @@ def test_an_epoch_reads_a_handful_of_numbers_and_uploads_its_order(count, metere
 def test_the_data_are_uploaded_once(metered):
     steps = metered("trainer.epochs=2", "trainer.checkpoints=none")
     before_training, rest = steps[0][1], steps[1:]
-    assert before_training.uploads <= 14 + 1  # tables of images and labels, weights and biases, decay; an order
+    tables, weights, decay, order = (
+        2 * 3,
+        5,
+        1,
+        1,
+    )  # three tables of images and labels; biases are filled where they lie
+    assert before_training.uploads == tables + weights + decay + order
     assert sum(counts.uploads for _, counts in rest) == 1
 
 
@@ -179,6 +185,16 @@ def test_too_little_memory_is_said_with_what_was_asked_for(gpu, workplace, recor
     assert "Try a smaller trainer.batch_size" in said
     assert ("backend.dtype=float32," in said) == (dtype == "float64")
     assert "Traceback" not in said
+
+
+def test_a_run_is_scored_with_it_as_by_numpy(gpu, workplace, records, capsys):
+    assert train() == 0
+    capsys.readouterr()
+    for name in ("cupy", "numpy"):
+        assert evaluate.main(["last", f"backend.name={name}"]) == 0
+    metrics = records()[0].data.metrics
+    for key in ("loss", "accuracy", "calibration_error"):
+        assert metrics[f"evaluation/digits/{key}"] == pytest.approx(metrics[f"evaluation/digits-2/{key}"], rel=1e-4)
 
 
 def test_layers_are_checked_and_timed_with_it(gpu, workplace, capsys):

@@ -84,6 +84,13 @@ def test_scores_are_those_of_each_image_in_its_place():
     assert np.trace(everything.confusion(4)) / 1200 == everything.summary("x")["x/accuracy"]
 
 
+@pytest.mark.parametrize("indices", [None, np.array([7, 3, 7, 1100])], ids=["all", "some"])
+def test_what_is_measured_are_the_scores_in_short_to_the_last_bit(indices):
+    with engine(2) as e:
+        loss, accuracy = e.measure("train", indices)
+        assert {"x/loss": loss, "x/accuracy": accuracy} == e.score("train", indices).summary("x")
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_draw_with_replacement_may_be_longer_than_its_table(threads):
     with engine(threads, count=20) as e:
