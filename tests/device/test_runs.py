@@ -1,5 +1,7 @@
 """Whole runs on the stand-in: NumPy's bits, checkpoints that change backends, and what a step and an epoch cost."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from lenet.progress import JobProgress
 from tests.conftest import SMALL, Stopped, artifacts, save_digits
 from tests.device.backends import formulated_alike
 from tests.device.standin import StandIn
+from tests.pages import ROOT
 from tests.sameness import arrays, figures, points
 from tests.stopping import train
 from tests.test_resume import CASES
@@ -151,6 +154,20 @@ def test_no_step_does(overrides, metered):
     assert (third.allocations, third.uploads, third.reads) == (0, 0, 0)
     assert third.launches > LAUNCHES
     assert third.sequence == fourth.sequence
+
+
+TOLD = re.findall(r"^\| (the defaults|`.+`) \| (\d+) \|$", (ROOT / "docs/gpu.md").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "launches"), TOLD)
+def test_the_page_tells_how_many_operations_a_step_launches(options, launches, metered):
+    steps = metered("trainer.epochs=1", *([] if options == "the defaults" else options.strip("`").split()))
+    assert steps[3][1].launches == int(launches)
+
+
+def test_the_page_tells_it_of_ten_configurations():
+    assert len(TOLD) == 10
 
 
 @pytest.mark.parametrize("count", [400, 1200])
