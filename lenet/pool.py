@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ STOP_SECONDS = 60.0
 DISMISS_SECONDS = 5.0
 """How long idle processes may take to end; they take some milliseconds, but on a busy machine."""
 STARTS = 3
-"""How often in a row a process may end as it starts before no other is tried."""
+"""How often in a row a process may end as it starts, or as it is given the same task, before no other is tried."""
 
 
 class _PoolError(Exception):
@@ -57,6 +57,8 @@ class _Worker:
     place: int
     ready: bool = False
     task: int | None = None
+    taken: bool = False
+    """Whether the process has its task in hand; one that was ended before it had is no loss of the task."""
 
 
 class Pool:
@@ -93,10 +95,16 @@ class Pool:
         """
         waiting = deque(range(len(tasks)))
         results: dict[int, Any] = {}
+        given_back: Counter[int] = Counter()
 
         def listen() -> None:
-            for task, content, is_result in self._messages():
-                if is_result:
+            for task, kind, content in self._messages():
+                if kind == "given back":
+                    given_back[task] += 1
+                    if given_back[task] < STARTS:
+                        waiting.appendleft(task)
+                        continue
+                if kind != "said":
                     results[task] = content
                 hear(task, content)
 
@@ -156,11 +164,11 @@ class Pool:
         except OSError:
             self._remove(worker)
             return False
-        worker.task = task
+        worker.task, worker.taken = task, False
         return True
 
-    def _messages(self) -> Iterator[tuple[int, Any, bool]]:
-        """Yield what workers say within a moment: the task's index, the message, and whether that is its result."""
+    def _messages(self) -> Iterator[tuple[int, Literal["said", "result", "given back"], Any]]:
+        """Yield what workers say within a moment: the task's index, what kind of message it is, and the message."""
         by_pipe: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers}
         for pipe in wait(list(by_pipe), LOOK_SECONDS):
             worker = by_pipe[pipe]
@@ -173,15 +181,17 @@ class Pool:
                 if not worker.ready:
                     self._failed_starts, self._why = self._failed_starts + 1, reason
                 if task is not None:
-                    yield task, Lost(f"its process {reason}"), True
+                    yield task, "result" if worker.taken else "given back", Lost(f"its process {reason}")
                 continue
-            if task is None:
+            if kind == "ready":
                 worker.ready = True
                 self._failed_starts = 0
-                continue
-            if kind == "result":
-                worker.task = None
-            yield task, content, kind == "result"
+            elif kind == "taken":
+                worker.taken = True
+            elif task is not None:
+                if kind == "result":
+                    worker.task = None
+                yield task, kind, content
 
     def _remove(self, worker: _Worker) -> None:
         """Forget a worker that has ended."""
@@ -241,6 +251,7 @@ def _serve(pipe: Connection, inherited: Sequence[Connection], work: Work, cores:
             _, task = pipe.recv()
         except (EOFError, OSError):
             return
+        say(None, "taken")
         try:
             result = work(task, say)
         except KeyboardInterrupt:

@@ -5,8 +5,8 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
-import psutil
 import pytest
 
 from lenet.backend import usable_cores
@@ -85,13 +85,29 @@ def test_an_idle_worker_that_was_killed_is_replaced():
     with Pool(1) as pool:
         ((_, first),), _ = run(pool, [("do", 0)])
         os.kill(first, signal.SIGKILL)
-        until(lambda: psutil.Process(first).status() == psutil.STATUS_ZOMBIE)
         ((number, second),), _ = run(pool, [("do", 1)])
     assert number == 1
     assert second != first
 
 
+def test_a_task_that_a_killed_worker_had_not_begun_is_given_to_another():
+    with Pool(1) as pool:
+        ((_, first),), _ = run(pool, [("do", 0)])
+        os.kill(first, signal.SIGSTOP)  # it takes nothing, and the task waits in its pipe
+        results, heard = run(pool, [("do", 1), ("do", 2)], lambda: kill(first))
+    assert [number for number, _ in results] == [1, 2]
+    assert first not in {pid for _, pid in results}
+    assert heard == [(0, ("began", 1)), (0, results[0]), (1, ("began", 2)), (1, results[1])]
+
+
+def kill(pid):
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 class Unpicklable:
+    """What ends the process that receives it: as work, or as a task."""
+
     def __call__(self, task, say):
         return task
 
@@ -107,6 +123,13 @@ def test_where_workers_end_as_they_start_the_tasks_are_lost_with_the_reason():
         results = pool.run(Unpicklable(), [1, 2, 3], lambda task, said: None, lambda: None)
     assert len(results) == 3
     assert all("end as they start" in lost.reason and "exit code 7" in lost.reason for lost in results)
+
+
+def test_a_task_that_ends_every_process_it_is_given_to_is_lost_with_the_reason():
+    with Pool(1) as pool:
+        results = pool.run(work, [Unpicklable(), ("do", 1)], lambda task, said: None, lambda: None)
+    assert results[0] == Lost("its process ended with exit code 7")
+    assert results[1][0] == 1
 
 
 def test_where_the_system_has_no_room_for_a_process_the_tasks_are_lost_each_time(monkeypatch):

@@ -9,7 +9,7 @@ from tests.cluster.helpers import (
     on_ray,
     sweep,
 )
-from tests.conftest import SMALL, family
+from tests.conftest import DRAWN, family
 
 pytestmark = pytest.mark.cluster
 
@@ -20,7 +20,7 @@ def test_a_server_gets_everything_of_a_sweep_and_answers_comparisons(mlflow_serv
     from lenet.compare import main as compare
 
     uri, folder = mlflow_server
-    assert main([*SMALL, f"tracking.uri={uri}", "optimizer.lr=0.0001,0.02", "-m"]) == 0
+    assert main([*DRAWN, f"tracking.uri={uri}", "optimizer.lr=0.0001,0.02", "-m"]) == 0
     client = MlflowClient(uri)
     parent, children = family(client.search_runs([client.get_experiment_by_name("lenet").experiment_id]))
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
