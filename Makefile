@@ -37,7 +37,7 @@ test-long: .venv/installed ## run the long tests alone (those on full MNIST need
 
 # An environment of their own: Ray's launcher holds cloudpickle, which MLflow uses too, to an old version.
 test-extras: .venv-extras/installed ## run the tests of searches, clusters, servers, CuPy's names and the UI in a browser
-	.venv-extras/bin/python -m pytest tests/test_search.py
+	.venv-extras/bin/python -m pytest tests/configuration/test_search.py
 	.venv-extras/bin/python -m pytest tests/device/test_contract.py
 	.venv-extras/bin/python -m pytest -m browser tests/browser
 	.venv-extras/bin/python -m pytest -m cluster

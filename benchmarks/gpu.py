@@ -9,7 +9,7 @@ from benchmarks import entries, report, setting
 from benchmarks.agreement import check_agreement
 from benchmarks.arena import Arena, Entry
 from benchmarks.options import merged_versions, parse
-from lenet.gpu import GpuMissing, find
+from lenet.arrays.gpu import GpuMissing, find
 
 BATCHES = (16, 64, 256, 1024, 4096)
 ACTIVITIES = ("kernels", "launches", "uploads", "reads", "waits")

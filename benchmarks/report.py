@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from lenet import environment
+from lenet.recorded import environment
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -6,14 +6,14 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.problem import Arrays, Problem
-from lenet.backend import BackendSettings
-from lenet.build import NetworkSettings, build
-from lenet.config import compose_config
+from lenet.arrays.backend import BackendSettings
+from lenet.common.random import stream
+from lenet.configuration.build import NetworkSettings, build
+from lenet.configuration.config import compose_config
 from lenet.data import Dataset, Mnist, Mnist5k, scaling
 from lenet.errors import UserError
 from lenet.layers import Conv2d, Layer, Linear
 from lenet.network import LayerSummary, Network
-from lenet.random import stream
 
 SHAPE, CLASSES = (1, 28, 28), 10
 

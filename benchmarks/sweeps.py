@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks import process, report
 from benchmarks.neighbours import Neighbours
 from benchmarks.options import parse
-from lenet.backend import usable_cores
+from lenet.arrays.backend import usable_cores
 from lenet.tracking.finding import Finder
 from lenet.tracking.record import KIND, RunRecord
 from lenet.tracking.store import Store

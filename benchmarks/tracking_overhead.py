@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lenet.build import build
-from lenet.config import compose_config
-from lenet.experiment import execute
+from lenet.configuration.build import build
+from lenet.configuration.config import compose_config
+from lenet.running.experiment import execute
 from lenet.tracking.run import Run
 from lenet.tracking.store import Store
 from lenet.training.keeper import Keeper

@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from experiments.results import RESULTS, Result, Run, dumps, load, to_dict
-from lenet.choosing import open_finder, split
-from lenet.command import DONE, run_command, write_out
+from lenet.command_line.command import DONE, run_command, write_out
+from lenet.common.files import write_atomically
 from lenet.errors import UserError
-from lenet.files import write_atomically
+from lenet.recorded.choosing import open_finder, split
 from lenet.tracking.finding import Finder, is_sweep
 from lenet.tracking.record import KIND, RunRecord
 from lenet.tracking.tags import REPLACED, SWEPT

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from experiments import export
 from experiments.results import RESULTS
 from experiments.sections import names
-from lenet.choosing import open_finder
-from lenet.command import DONE, FAILED, run_command, write_out
+from lenet.command_line.command import DONE, FAILED, run_command, write_out
 from lenet.errors import UserError, did_you_mean
+from lenet.recorded.choosing import open_finder
 
 URI = "tracking.uri="
 

@@ -10,7 +10,7 @@ from experiments.prose import table
 from experiments.results import FOLDER, RESULTS, describe, load
 from experiments.sections import SECTIONS
 from lenet import plots
-from lenet.files import write_atomically
+from lenet.common.files import write_atomically
 
 HEAD = """\
 # Experiments

@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lenet import completion
-from lenet.arguments import Parser
-from lenet.command import run_command
+from lenet.command_line import completion
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import run_command
 from lenet.errors import UserError, did_you_mean
 
 COMMANDS = {

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
-from lenet.arguments import Parser
-from lenet.command import DONE, run_command, write_out
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, run_command, write_out
+from lenet.common.tables import Format
 from lenet.errors import Failure, UserError
-from lenet.tables import Format
 
 DESCRIPTION = """\
 Check the layers of a network, one by one and together: whether their gradients are
@@ -41,15 +41,15 @@ def _main(arguments: Sequence[str]) -> int:
     parser.add_choice("--format", get_args(Format), default="table", help="how to print it (%(default)s)")
     options = parser.read(arguments)
     tolerance = _tolerance(options.tolerance)
-    from lenet.config import read
+    from lenet.configuration.config import read
 
     folder = [] if options.config_dir is None else [f"--config-dir={options.config_dir}"]
     command = read([*options.overrides, *folder], sweeps=False)
-    from lenet.build import build
     from lenet.checking.layers import blaming
     from lenet.checking.networks import check_network
     from lenet.checking.report import problems, render, rows_of
-    from lenet.workbench import Workbench
+    from lenet.configuration.build import build
+    from lenet.running.workbench import Workbench
 
     with blaming():
         plan = build(command.jobs[0].config)
@@ -61,7 +61,7 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def _complete(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    from lenet.suggestions import overrides
+    from lenet.command_line.suggestions import overrides
 
     return overrides(prefix, parsed_args.overrides or (), parsed_args.config_dir)
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from lenet.arguments import Parser
-from lenet.choosing import EPILOG, choose, open_finder, split
-from lenet.command import DONE, run_command, write_out
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, run_command, write_out
+from lenet.common.tables import Format
 from lenet.errors import UserError
-from lenet.tables import Format
+from lenet.recorded.choosing import EPILOG, choose, open_finder, split
 
 if TYPE_CHECKING:
-    from lenet.comparison import Comparison
+    from lenet.reports.comparison import Comparison
 
 LR = "optimizer.lr"
 CONFIDENCE = 0.95
@@ -31,13 +31,13 @@ def _main(arguments: Sequence[str]) -> int:
     names, keys = split(options.runs)
     target = _checked_target(options.plot)
     confidence = _checked_confidence(options)
-    from lenet.comparison import compare, default_metric, render
+    from lenet.reports.comparison import compare, default_metric, render
 
     finder = open_finder(keys.get("tracking.uri"))
     runs = choose(finder, names, keys.get("tracking.experiment"), options.filter)
     comparison = compare(runs, options.metric or default_metric(runs))
     if options.pairwise:
-        from lenet.pairwise.report import report
+        from lenet.reports.pairwise.report import report
 
         write_out(report(runs, comparison.metric, confidence, options.format))
         return DONE
@@ -96,7 +96,7 @@ def _checked_target(plot: str | None) -> Path | None:
 
 def _plot(comparison: "Comparison", target: Path) -> None:
     from lenet import plots  # Matplotlib takes half a second to import
-    from lenet.files import write_atomically
+    from lenet.common.files import write_atomically
 
     columns = {key: comparison.column(key) for key in comparison.keys}
     key = columns.get(LR) or next(iter(columns.values()), "run")

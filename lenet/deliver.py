@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lenet.arguments import Parser
-from lenet.command import DONE, run_command
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, run_command
 from lenet.errors import Failure, UserError, did_you_mean
 
 DESCRIPTION = """\

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
-from lenet.arguments import Parser
-from lenet.choosing import EPILOG, choose, open_finder, split
-from lenet.command import DONE, run_command, write_out
-from lenet.tables import Format
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, run_command, write_out
+from lenet.common.tables import Format
+from lenet.recorded.choosing import EPILOG, choose, open_finder, split
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def _main(arguments: Sequence[str]) -> int:
     options = parser.read(arguments)
     names, keys = split(options.runs)
     finder = open_finder(keys.get("tracking.uri"))
-    from lenet.usage import render, usage
+    from lenet.reports.usage import render, usage
 
     runs = choose(finder, names, keys.get("tracking.experiment"), sweeps=True)
     write_out(render(usage(finder, runs, finder.uri), options.format, finder.uri))

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from lenet.arguments import Parser
-from lenet.choosing import ONE_RUN, open_finder, split_one
-from lenet.command import DONE, run_command, write_error, write_out
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, run_command, write_error, write_out
+from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 
 DESCRIPTION = """\
 Score a run's network on the test set of its own data, or of others: data=…
@@ -30,9 +30,9 @@ def _main(arguments: Sequence[str]) -> int:
     options = parser.read(arguments)
     name, keys, overrides = split_one(options.words)
     finder = open_finder(keys.get("tracking.uri"))
-    from lenet.evaluation import evaluate, record, to_text
-    from lenet.scorecard import render, what_is_compared
-    from lenet.stored import read_stored
+    from lenet.inference.evaluation import evaluate, record, to_text
+    from lenet.inference.scorecard import render, what_is_compared
+    from lenet.recorded.stored import read_stored
 
     stored = read_stored(finder, finder.single(name), keys.get("tracking.uri"))
     evaluation = evaluate(stored, overrides, options.allow, options.checkpoint)

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from lenet.build import build
-from lenet.choosing import open_finder
-from lenet.config import compose_config
+from lenet.configuration.build import build
+from lenet.configuration.config import compose_config
 from lenet.data.drawings import Way, way_for
 from lenet.data.image_files import to_file
 from lenet.errors import UserError
-from lenet.prediction import label
-from lenet.progress import display_here
+from lenet.inference.prediction import label
+from lenet.inference.trained import Prediction, Trained, Which
+from lenet.recorded.choosing import open_finder
 from lenet.result import Result
-from lenet.trained import Prediction, Trained, Which
+from lenet.running.progress import display_here
 
 __all__ = ["Configuration", "Result", "compose", "load", "predict", "train"]
 
@@ -66,7 +66,7 @@ def train(*what: str | Configuration, name: str | None = None, tags: Mapping[str
         found = ", ".join(type(each).__name__ for each in what)
         raise UserError(f"train: found ({found}); accepted: one configuration, or any number of overrides as texts.")
     configuration = configurations[0] if configurations else compose(*overrides)
-    from lenet.experiment import execute  # MLflow takes more than a second to import
+    from lenet.running.experiment import execute  # MLflow takes more than a second to import
 
     plan = build(configuration.values)
     run_id, _ = execute(plan, configuration.overrides, name, tags, display=display_here())

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Workspace
+from lenet.common.validation import Number, PositiveFloat, validated
 from lenet.errors import UserError
-from lenet.memory import Workspace
-from lenet.validation import Number, PositiveFloat, validated
 
 
 class Loss(ABC):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lenet.backend import Array, Backend
-from lenet.draws import Pass
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.draws import Pass
 from lenet.initializers import INITIALIZERS, Initializer
 from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
 

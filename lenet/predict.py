@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from lenet.arguments import Parser
-from lenet.choosing import open_finder
-from lenet.command import DONE, FAILED, run_command, write_error, write_out
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, FAILED, run_command, write_error, write_out
+from lenet.common.tables import cut
 from lenet.errors import UserError
-from lenet.tables import cut
+from lenet.recorded.choosing import open_finder
 
 DESCRIPTION = """\
 Label image files (PNG, JPEG, GIF, BMP, TIFF) with the network that a run has
@@ -51,9 +51,9 @@ def _main(arguments: Sequence[str]) -> int:
     finder = open_finder(uri)
     from lenet.data.drawings import way_for
     from lenet.data.gathering import gather
-    from lenet.prediction import label, render, way_in_words
-    from lenet.stored import read_stored
-    from lenet.trained import Trained, checkpoint_of
+    from lenet.inference.prediction import label, render, way_in_words
+    from lenet.inference.trained import Trained, checkpoint_of
+    from lenet.recorded.stored import read_stored
 
     stored = read_stored(finder, finder.single(run), uri)
     which, saved = checkpoint_of(stored, options.checkpoint)

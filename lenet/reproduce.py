@@ -4,10 +4,10 @@ import math
 import sys
 from collections.abc import Sequence
 
-from lenet.arguments import Parser
-from lenet.choosing import ONE_RUN, open_finder, split_one
-from lenet.command import DONE, FAILED, run_command, write_out
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, FAILED, run_command, write_out
 from lenet.errors import UserError
+from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 
 DESCRIPTION = """\
 Run a finished run again from what it recorded, as a new run, and compare every
@@ -34,19 +34,19 @@ def _main(arguments: Sequence[str]) -> int:
     name, keys, overrides = split_one(options.words)
     tolerance = _tolerance(options.tolerance)
     finder = open_finder(keys.get("tracking.uri"))
-    from lenet.stored import read_stored
+    from lenet.recorded.stored import read_stored
 
     record = finder.single(name)
     stored = read_stored(finder, record, keys.get("tracking.uri"))
     if options.environment:
         import numpy  # noqa: F401 - whose BLAS is described
 
-        from lenet import environment
-        from lenet.surroundings import requirements
+        from lenet.recorded import environment
+        from lenet.repeating.surroundings import requirements
 
         write_out(requirements(stored.environment(), environment.describe()))
         return DONE
-    from lenet.reproduction import reproduce
+    from lenet.repeating.reproduction import reproduce
 
     return DONE if reproduce(stored, overrides, options.allow, tolerance) else FAILED
 

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenet.choosing import open_finder
 from lenet.errors import UserError
-from lenet.stored import Stored, read_stored
+from lenet.inference.trained import Trained, Which, checkpoint_of
+from lenet.recorded.choosing import open_finder
+from lenet.recorded.stored import Stored, read_stored
 from lenet.tracking.tags import EVALUATION
-from lenet.trained import Trained, Which, checkpoint_of
 
 if TYPE_CHECKING:
     from lenet.tracking.finding import Finder

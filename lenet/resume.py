@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from lenet.arguments import Parser
-from lenet.choosing import ONE_RUN, open_finder, split_one
-from lenet.command import DONE, run_command
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, run_command
+from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 
 DESCRIPTION = """\
 Go on with an interrupted run, in the same MLflow run, from its last checkpoint or
@@ -25,11 +25,11 @@ def _main(arguments: Sequence[str]) -> int:
     options = parser.read(arguments)
     name, keys, overrides = split_one(options.words)
     finder = open_finder(keys.get("tracking.uri"))
-    from lenet.continuation import continuation
-    from lenet.experiment import execute
-    from lenet.stored import read_stored
-    from lenet.surroundings import say_surroundings
-    from lenet.workbench import Workbench
+    from lenet.recorded.continuation import continuation
+    from lenet.recorded.stored import read_stored
+    from lenet.repeating.surroundings import say_surroundings
+    from lenet.running.experiment import execute
+    from lenet.running.workbench import Workbench
 
     record = finder.single(name)
     stored = read_stored(finder, record, keys.get("tracking.uri"))

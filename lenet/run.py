@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from lenet import completion
-from lenet.arguments import as_called
-from lenet.command import DONE, FAILED, masked_output, run_command
+from lenet.command_line import completion
+from lenet.command_line.arguments import as_called
+from lenet.command_line.command import DONE, FAILED, masked_output, run_command
 from lenet.errors import UserError
 
 HELP_WIDTH = 100
@@ -19,11 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     if completion.asked():
-        from lenet.suggestions import suggest
+        from lenet.command_line.suggestions import suggest
 
         suggest()
     # Imported step by step: Hydra, then NumPy, and MLflow only once everything is checked.
-    from lenet.config import launch, read
+    from lenet.configuration.config import launch, read
 
     command = read(arguments)
     if not command.is_run:
@@ -31,20 +31,20 @@ def _main(arguments: Sequence[str]) -> int:
         with masked_output(*(HELP_WIDTH, as_called) if helps else ()):
             launch(command, lambda config: None)
         return DONE
-    from lenet.build import build
+    from lenet.configuration.build import build
 
     plans = [build(job.config) for job in command.jobs]
     if command.is_sweep:
         from lenet.tracking.importing import without_collections
 
         with without_collections():
-            from lenet.sweep import run_sweep
+            from lenet.sweeps.sweep import run_sweep
 
         return DONE if run_sweep(command, plans) else FAILED
     for key, does in (("resume", "continues a sweep"), ("register", "registers the best run of a sweep")):
         if getattr(plans[0].sweep, key) is not None:
             raise UserError(f"sweep.{key} {does}: add -m, and the values that it sweeps over.")
-    from lenet.experiment import execute
+    from lenet.running.experiment import execute
 
     execute(plans[0], command.jobs[0].overrides)
     return DONE

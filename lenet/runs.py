@@ -4,11 +4,11 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
-from lenet.arguments import Parser
-from lenet.choosing import open_finder, split
-from lenet.command import DONE, run_command, write_out
+from lenet.command_line.arguments import Parser
+from lenet.command_line.command import DONE, run_command, write_out
+from lenet.common.tables import Format
 from lenet.errors import UserError, did_you_mean
-from lenet.tables import Format
+from lenet.recorded.choosing import open_finder, split
 
 if TYPE_CHECKING:
     from lenet.tracking.finding import Finder
@@ -44,7 +44,7 @@ def _main(arguments: Sequence[str]) -> int:
     if "tracking.experiment" in keys:
         names.append(keys["tracking.experiment"])
     finder = open_finder(keys.get("tracking.uri"))
-    from lenet.overview import overview, render
+    from lenet.reports.overview import overview, render
 
     experiments = finder.experiments()
     runs, unfolded, empty = _meant(finder, names, experiments)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lenet.backend import Backend, BackendSettings
+from lenet.arrays.backend import Backend, BackendSettings
 from lenet.checking.layers import check_layer
 from lenet.layers.base import Layer, Shape
 from lenet.losses import CrossEntropy

@@ -1,6 +1,7 @@
 """Imports point one way, and each outside library that is heavy or replaceable has one home."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,119 +12,41 @@ ROOT = Path(lenet.__file__).parent
 
 # From the bottom up: a part imports only from rows above its own, and from its own package.
 ORDER = [
-    {
-        "errors",
-        "completion",
-        "validation",
-        "random",
-        "files",
-        "flatten",
-        "signals",
-        "blas",
-        "pool",
-        "rate_range",
-        "tables",
-        "zipped",
-    },
-    {"trust", "stored_yaml", "stored_json", "aliases"},
-    {"identity", "extras", "releases"},
-    {"gpu"},
-    {"backend"},
-    {"memory", "draws"},
-    {
-        "layers",
-        "losses",
-        "initializers",
-        "optimizers",
-        "schedules",
-        "data",
-        "checkpoint",
-        "plots",
-        "tracking",
-        "environment",
-        "callbacks",
-    },
-    {"network", "meta"},
+    {"errors", "callbacks", "initializers", "plots"},
+    {"common"},
+    {"arrays", "checkpoint", "schedules", "tracking"},
+    {"layers", "losses", "optimizers", "data", "reports"},
+    {"network"},
     {"training"},
-    {"diagnosis", "folders", "search", "sweeper"},
-    {"composition"},
-    {"config"},
-    {"suggestions"},
-    {"construct"},
-    {"build"},
-    {"workbench"},
-    {"session", "stored"},
-    {"observation", "telling", "trained"},
-    {
-        "progress",
-        "figures",
-        "comparison",
-        "summary",
-        "range_test",
-        "choosing",
-        "pairwise",
-        "usage",
-        "overview",
-        "checking",
-        "extension",
-        "surroundings",
-        "differences",
-        "prediction",
-        "matching",
-        "scoring",
-    },
-    {"evaluation", "result"},
-    {"scorecard"},
-    {"continuation"},
-    {"recording", "publishing"},
-    {"experiment"},
-    {"reproduction", "library"},
-    {"jobs"},
-    {"launcher", "answer"},
-    {"clusters"},
-    {"sweep"},
-    {"command", "arguments", "serving"},
-    {"run", "check", "compare", "runs", "disk", "resume", "reproduce", "deliver", "predict", "evaluate"},
+    {"configuration"},
+    {"recorded", "checking", "command_line"},
+    {"running"},
+    {"sweeps", "inference", "repeating"},
+    {"result"},
+    {"library"},
+    {"run", "resume", "reproduce", "evaluate", "predict", "compare", "check", "runs", "disk", "deliver"},
     {"__main__"},
 ]
-# These know nothing of the others in their row.
-APART = {"optimizers", "schedules", "data", "checkpoint", "plots", "tracking", "environment", "initializers"}
+# The packages and modules that may import an outside library.
 HOMES = {
-    "mlflow": {"tracking", "serving"},
+    "mlflow": {"tracking", "inference.serving"},
     "matplotlib": {"plots"},
-    "cupy": {"gpu"},
-    "hydra": {
-        "clusters",
-        "composition",
-        "config",
-        "construct",
-        "diagnosis",
-        "jobs",
-        "launcher",
-        "releases",
-        "search",
-        "suggestions",
-        "sweeper",
-    },
-    "omegaconf": {
-        "clusters",
-        "composition",
-        "config",
-        "diagnosis",
-        "folders",
-        "jobs",
-        "launcher",
-        "releases",
-        "sweeper",
-    },
-    "optuna": {"search"},
-    "ray": {"clusters"},
-    "submitit": {"clusters"},
-    "hydra_plugins": {"clusters"},
+    "cupy": {"arrays.gpu"},
+    "hydra": {"configuration", "command_line.suggestions", "sweeps"},
+    "omegaconf": {"configuration", "sweeps"},
+    "optuna": {"configuration.search"},
+    "ray": {"sweeps.clusters"},
+    "submitit": {"sweeps.clusters"},
+    "hydra_plugins": {"sweeps.clusters"},
     "pooch": {"data"},
     "PIL": {"data"},
-    "scipy": {"data", "pairwise"},
+    "scipy": {"data", "reports.pairwise"},
 }
+
+
+def modules() -> dict[str, Path]:
+    paths = {".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
+    return {name.removesuffix(".__init__"): path for name, path in sorted(paths.items())}
 
 
 def part(module: str) -> str:
@@ -131,42 +54,41 @@ def part(module: str) -> str:
 
 
 def imports() -> list[tuple[str, str]]:
-    """Return (importing part, imported module) for every import in the package, also those inside functions."""
-    found = []
-    for path in sorted(ROOT.rglob("*.py")):
-        home = path.relative_to(ROOT).with_suffix("").parts[0]
+    """Return (importing module, imported module) for every import in the package, also those inside functions."""
+    known, found = modules(), []
+    for name, path in known.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                found += [(home, alias.name) for alias in node.names]
+                found += [(name, alias.name) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}: relative import"
-                names = [f"lenet.{a.name}" for a in node.names] if node.module == "lenet" else [str(node.module)]
-                found += [(home, name) for name in names]
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                found += [(name, module if module in known else str(node.module)) for module in inner]
     return found
 
 
+OWN = sorted({(home, module) for home, module in imports() if module.startswith("lenet.")})
+
+
 def test_every_part_has_its_place():
-    parts = {
-        p.stem if p.suffix == ".py" else p.name
-        for p in ROOT.iterdir()
-        if p.suffix == ".py" or (p / "__init__.py").exists()
-    }
-    assert parts - {"__init__"} == set().union(*ORDER)
+    assert {part(name) for name in modules()} - {""} == set().union(*ORDER)
 
 
-@pytest.mark.parametrize(("home", "module"), sorted({i for i in imports() if i[1].startswith("lenet.")}))
+@pytest.mark.parametrize(("home", "module"), sorted({(part(home), part(module)) for home, module in OWN}))
 def test_imports_point_one_way(home, module):
     level = {name: number for number, row in enumerate(ORDER) for name in row}
-    target = part(module)
-    if home in ("__init__", target):
-        return
-    assert level[target] <= level[home]
-    if level[target] == level[home]:
-        assert target not in APART
-        assert home not in APART
+    assert home in ("", module) or level[module] < level[home]
+
+
+def test_no_module_imports_one_that_imports_it():
+    graph = {name: {module for home, module in OWN if home == name != module} for name in modules()}
+    # A package's face gathers what lies inside it, which knows the package by its modules.
+    faces = {name for name, path in modules().items() if path.name == "__init__.py"}
+    assert list(TopologicalSorter({name: graph[name] - faces for name in graph}).static_order())
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_each_library_has_its_home(library):
-    users = {home for home, module in imports() if module.split(".")[0] == library}
-    assert users == HOMES[library]
+    users = {home.removeprefix("lenet.") for home, module in imports() if module.split(".")[0] == library}
+    homes = {user: next((home for home in HOMES[library] if f"{user}.".startswith(f"{home}.")), user) for user in users}
+    assert set(homes.values()) == HOMES[library]

@@ -27,8 +27,8 @@ from benchmarks.contenders.lenet_cupy import LeNetCupy
 from benchmarks.contenders.lenet_numpy import LeNetNumpy
 from benchmarks.contenders.on_gpu import activity_of
 from benchmarks.options import parse
+from lenet.arrays.gpu import Gpu, GpuMissing
 from lenet.data import Mnist5k
-from lenet.gpu import Gpu, GpuMissing
 from tests.device.standin import StandIn
 
 
@@ -253,7 +253,7 @@ def test_without_a_gpu_nothing_is_measured(monkeypatch):
 
 
 def test_the_contender_for_a_gpu_computes_what_that_on_numpy_does(problem, monkeypatch):
-    monkeypatch.setattr("lenet.backend.find", lambda device: Gpu(StandIn(), "stand-in"))
+    monkeypatch.setattr("lenet.arrays.backend.find", lambda device: Gpu(StandIn(), "stand-in"))
     on_gpu, on_numpy = LeNetCupy(), LeNetNumpy(threads=1)
     batch = np.arange(64)
     found = []

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from docs.pictures import PICTURES
-from lenet.arguments import Parser
-from lenet.build import build
-from lenet.config import read
+from lenet.command_line.arguments import Parser
+from lenet.configuration.build import build
+from lenet.configuration.config import read
 from lenet.plots.style import to_png
 from tests.pages import PAGES, ROOT, anchors, blocks, commands, links
 

@@ -14,10 +14,10 @@ from experiments.results import FOLDER, Result, Run
 from experiments.sections import ladder
 from experiments.sections import report as course_report
 from lenet import plots
-from lenet.build import build
-from lenet.choosing import open_finder
-from lenet.config import compose_config
+from lenet.configuration.build import build
+from lenet.configuration.config import compose_config
 from lenet.errors import UserError
+from lenet.recorded.choosing import open_finder
 from lenet.run import main
 from lenet.schedules import Clock
 from tests.conftest import SMALL

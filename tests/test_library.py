@@ -14,7 +14,7 @@ from lenet import Result, compose, load, train
 from lenet.errors import Failure, UserError
 from lenet.evaluate import main as evaluate
 from lenet.library import Configuration, predict
-from lenet.progress import NotebookBar, ProgressBar, display_here
+from lenet.running.progress import NotebookBar, ProgressBar, display_here
 from lenet.training.trainer import Progress
 from tests.conftest import DRAWN, SMALL, artifacts
 
@@ -47,7 +47,7 @@ def test_a_result_tells_what_was_recorded(result, records, workplace):
 
 def test_a_password_in_the_store_s_address_is_used_and_not_the_mask(workplace, monkeypatch):
     address = "postgresql://me:secret@nowhere/db"
-    monkeypatch.setattr("lenet.experiment.execute", lambda plan, *rest, **more: ("some id", {}))
+    monkeypatch.setattr("lenet.running.experiment.execute", lambda plan, *rest, **more: ("some id", {}))
     assert train(*SMALL, f"tracking.uri={address}").uri == address
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from lenet.build import build
 from lenet.checking.gradients import finite_difference
-from lenet.config import compose_config
+from lenet.configuration.build import build
+from lenet.configuration.config import compose_config
 from lenet.layers import AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, ShapeError, Sigmoid
 from lenet.network import Network
 from tests.helpers import backend, cross_entropy, network

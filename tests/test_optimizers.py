@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from lenet.backend import Backend, BackendSettings
+from lenet.arrays.backend import Backend, BackendSettings
 from lenet.optimizers import SGD, Adam, AdamW, DiagonalLevenbergMarquardt, Momentum, Nesterov, Optimizer, RMSprop
 from lenet.optimizers.base import CLEAR_EVERY
 

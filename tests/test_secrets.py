@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import lenet.build
-from lenet.composition import to_dict
-from lenet.config import compose_config
+from lenet.configuration import build
+from lenet.configuration.composition import to_dict
+from lenet.configuration.config import compose_config
 from lenet.errors import UserError
 from lenet.run import main
 from lenet.tracking.address import mask, tracking_uri
@@ -58,7 +58,7 @@ def recorded_here(workplace, monkeypatch):
     def here(uri: str | None) -> str:
         return tracking_uri(uri and None)
 
-    monkeypatch.setattr(lenet.build, "tracking_uri", here)
+    monkeypatch.setattr(build, "tracking_uri", here)
     return workplace
 
 
@@ -181,7 +181,7 @@ def test_hidden_ways_to_a_variable_are_refused_too(monkeypatch):
 
 def test_what_is_built_knows_the_address_and_what_is_recorded_does_not():
     config = compose_config(["tracking.uri='http://user:c4nary@host'"])
-    plan = lenet.build.build(config)
+    plan = build.build(config)
     assert plan.tracking.uri == "http://user:c4nary@host"
     assert plan.config["tracking"]["uri"] == "http://***@host"
     assert config["tracking"]["uri"] == "http://user:c4nary@host"

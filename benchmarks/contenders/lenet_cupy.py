@@ -5,7 +5,7 @@ from typing import Any
 from benchmarks.contenders.base import Indices
 from benchmarks.contenders.lenet_numpy import LeNetNumpy
 from benchmarks.contenders.on_gpu import OnGpu
-from lenet.backend import Backend, BackendSettings
+from lenet.arrays.backend import Backend, BackendSettings
 
 
 class LeNetCupy(OnGpu, LeNetNumpy):

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info
 from benchmarks.contenders.base import Contender, Indices
 from benchmarks.problem import Arrays, Problem
 from benchmarks.setting import CLASSES, SHAPE, wide_layers
-from lenet.backend import Backend, BackendSettings
+from lenet.arrays.backend import Backend, BackendSettings
 from lenet.data.loader import ImageTable
 from lenet.losses import CrossEntropy
 from lenet.network import Network

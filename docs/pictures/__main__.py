@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from docs.pictures import PICTURES
-from lenet.files import write_atomically
+from lenet.common.files import write_atomically
 from lenet.plots.style import to_png
 
 FOLDER = Path(__file__).resolve().parents[1] / "figures"

@@ -4,9 +4,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from docs.pictures.canvas import canvas
-from lenet.backend import BackendSettings
-from lenet.build import build
-from lenet.config import compose_config
+from lenet.arrays.backend import BackendSettings
+from lenet.configuration.build import build
+from lenet.configuration.config import compose_config
 from lenet.network import Network
 from lenet.plots.style import BLUE, GREY, MEDIUM, ORANGE, PALE, SMALL
 

@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from lenet import figures
-from lenet.build import build
-from lenet.config import compose_config
-from lenet.session import open_session, trainer_of
-from lenet.workbench import Workbench
+from lenet.configuration.build import build
+from lenet.configuration.config import compose_config
+from lenet.running import figures
+from lenet.running.session import open_session, trainer_of
+from lenet.running.workbench import Workbench
 
 
 def feature_maps() -> Figure:

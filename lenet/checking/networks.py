@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lenet.backend import Array, Backend, BackendSettings
-from lenet.build import Plan
+from lenet.arrays.backend import Array, Backend, BackendSettings
+from lenet.arrays.memory import Workspace
 from lenet.checking.gradients import Agreement, Floats, Slopes, agreement
 from lenet.checking.layers import LayerFault, blaming, calling, check_layer, forward
 from lenet.checking.timing import Seconds, measure
+from lenet.common.random import stream
+from lenet.configuration.build import Plan
 from lenet.data import Dataset, scaling
 from lenet.data.loader import ImageTable
-from lenet.memory import Workspace
 from lenet.network import LayerSummary, Network
-from lenet.random import stream
 
 BATCHES = (3, 1)
 """Images at which gradients are taken: layers may compute a single one in another way."""

@@ -7,7 +7,7 @@ from typing import Any
 from lenet.checking.gradients import Agreement
 from lenet.checking.layers import INPUT
 from lenet.checking.networks import Finding
-from lenet.tables import Format, cut, to_data, to_fitting_table
+from lenet.common.tables import Format, cut, to_data, to_fitting_table
 
 Row = dict[str, Any]
 SHORTEST = 8

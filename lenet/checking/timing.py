@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
 from lenet.losses import Loss
 from lenet.network import Network
 

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from lenet import draws
-from lenet.backend import Array, Backend
-from lenet.draws import Pass
-from lenet.memory import Workspace
-from lenet.validation import NonNegativeFloat, Number, PositiveFloat, validated
+from lenet.arrays import draws
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.draws import Pass
+from lenet.arrays.memory import Workspace
+from lenet.common.validation import NonNegativeFloat, Number, PositiveFloat, validated
 
 AFFINE = 6
 """Random numbers of a sample for its affine part: two shifts, rotation, two scales, shear."""

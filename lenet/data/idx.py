@@ -14,9 +14,9 @@ from typing import BinaryIO, Literal, cast
 
 import numpy as np
 
+from lenet.common.zipped import MAX_DEFLATE_RATIO
 from lenet.data.dataset import MAX_BYTES, MAX_SIDE, Images, Labels
 from lenet.errors import UserError
-from lenet.zipped import MAX_DEFLATE_RATIO
 
 Kind = Literal["images", "labels"]
 DIMENSIONS: dict[Kind, int] = {"images": 3, "labels": 1}

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from lenet.common.tables import cut
 from lenet.data.dataset import MAX_CLASSES
 from lenet.errors import UserError
-from lenet.tables import cut
 
 LAYOUTS = (
     "accepted: one folder for each class, or `train` and `test` with one folder for each class in both, "

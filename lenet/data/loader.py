@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.draws import Pass
+from lenet.arrays.memory import Workspace, logical
 from lenet.data.augmentation import Distortion
-from lenet.draws import Pass
-from lenet.memory import Workspace, logical
 
 
 class ImageTable:

@@ -15,9 +15,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from lenet.common.zipped import CHUNK, MAGIC, MAX_DIRECTORY, METHODS, opened, overclaims
 from lenet.data.dataset import MAX_BYTES
 from lenet.errors import UserError
-from lenet.zipped import CHUNK, MAGIC, MAX_DIRECTORY, METHODS, opened, overclaims
 
 MAX_ENTRIES = 1000
 END = 65_557

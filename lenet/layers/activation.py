@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views, lie_alike, lines, memory_order
+from lenet.common.validation import validated
 from lenet.layers.base import Layer
-from lenet.memory import Views, lie_alike, lines, memory_order
-from lenet.validation import validated
 
 
 class Activation(Layer):

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lenet.backend import Array, Backend
-from lenet.draws import Pass
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.draws import Pass
+from lenet.arrays.memory import Workspace
 from lenet.errors import UserError
-from lenet.memory import Workspace
 
 Shape = tuple[int, ...]
 """The shape of one sample: `(C, H, W)` or `(features,)`."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.common.validation import PositiveInt, validated
 from lenet.layers.base import Layer, ParameterSpec, Shape
 from lenet.layers.convolution import FlatConvolution, Geometry, RowConvolution, WholeConvolution
 from lenet.layers.windows import Padding, Pair, pair, windows_over
-from lenet.validation import PositiveInt, validated
 
 Formulation = RowConvolution | FlatConvolution | WholeConvolution
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lenet import draws
-from lenet.backend import Array
+from lenet.arrays import draws
+from lenet.arrays.backend import Array
+from lenet.arrays.memory import memory_order
+from lenet.common.validation import Number, validated
 from lenet.layers.base import Layer
-from lenet.memory import memory_order
-from lenet.validation import Number, validated
 
 
 class Dropout(Layer):

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views, memory_order
+from lenet.common.validation import PositiveInt, validated
 from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
-from lenet.memory import Views, memory_order
-from lenet.validation import PositiveInt, validated
 
 LEAST_ROWS = 16
 """Rows below which a product is too low to be fast, however small it is."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views, stored
 from lenet.layers.windows import Tiling, Windows
-from lenet.memory import Views, stored
 
 
 class SlidingMax:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Settled, Views, stored
 from lenet.layers.windows import WITHIN, Tiling, Windows
-from lenet.memory import Settled, Views, stored
 
 WIDEST = 64
 """Columns of the widest image whose windows a product sums: the wider it is, the more of that is times zero."""

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views, memory_order
+from lenet.common.validation import Number, PositiveFloat, PositiveInt, validated
 from lenet.layers.base import Layer, ParameterSpec, Shape
-from lenet.memory import Views, memory_order
-from lenet.validation import Number, PositiveFloat, PositiveInt, validated
 
 
 class BatchNorm(Layer):

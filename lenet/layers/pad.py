@@ -1,10 +1,10 @@
 """Padding as a layer of its own."""
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import logical, rows_first
+from lenet.common.validation import validated
 from lenet.layers.base import Layer, Shape, image_shape
 from lenet.layers.windows import Padding, pair
-from lenet.memory import logical, rows_first
-from lenet.validation import validated
 
 
 class Pad2d(Layer):

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views, memory_order
+from lenet.common.validation import validated
 from lenet.layers.base import Layer, Shape
 from lenet.layers.maxima import SlidingMax, TiledMax
 from lenet.layers.means import SeparableMean, SingleMean, TiledMean
 from lenet.layers.windows import Padding, Pair, pair, windows_over
-from lenet.memory import Views, memory_order
-from lenet.validation import validated
 
 Mean = SeparableMean | SingleMean | TiledMean
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.common.validation import validated
 from lenet.layers.base import Layer, Shape, ShapeError
-from lenet.validation import validated
 
 DIGITS = """\
 .#####. ..###.. .#####. .#####. ....##. ####### ..####. ####### .#####. .#####.

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views
 from lenet.layers.base import ParameterSpec, Shape
 from lenet.layers.pool import AvgPool2d
-from lenet.memory import Views
 
 
 class Subsample2d(AvgPool2d):

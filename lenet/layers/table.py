@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.common.validation import validated
 from lenet.layers.base import ParameterSpec, Shape, ShapeError
 from lenet.layers.conv import Conv2d
 from lenet.layers.windows import Padding, Pair
-from lenet.validation import validated
 
 
 class TableConv2d(Conv2d):

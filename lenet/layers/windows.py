@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.common.validation import NonNegativeInt, PositiveInt
 from lenet.layers.base import Layer, Shape, ShapeError, image_shape
-from lenet.validation import NonNegativeInt, PositiveInt
 
 Pair = PositiveInt | tuple[PositiveInt, PositiveInt]
 Padding = NonNegativeInt | tuple[NonNegativeInt, NonNegativeInt]

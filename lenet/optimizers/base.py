@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 import numpy.typing as npt
 
-from lenet.backend import Array, Backend
-from lenet.validation import NonNegativeFloat, PositiveFloat, validated
+from lenet.arrays.backend import Array, Backend
+from lenet.common.validation import NonNegativeFloat, PositiveFloat, validated
 
 CLEAR_EVERY = 256
 """Steps between two looks for what has vanished; at a momentum of 0.9, 256 steps shrink a velocity by 2e-12."""

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.common.validation import NonNegativeFloat, Number, PositiveFloat, validated
 from lenet.optimizers.base import Optimizer
-from lenet.validation import NonNegativeFloat, Number, PositiveFloat, validated
 
 
 class SGD(Optimizer):

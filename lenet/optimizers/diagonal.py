@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.common.validation import NonNegativeFloat, PositiveFloat, PositiveInt, validated
 from lenet.optimizers.base import Optimizer
-from lenet.validation import NonNegativeFloat, PositiveFloat, PositiveInt, validated
 
 
 class DiagonalLevenbergMarquardt(Optimizer):

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from lenet.validation import NonNegativeFloat, validated
+from lenet.common.validation import NonNegativeFloat, validated
 
 History = Sequence[Mapping[str, float]]
 """One record per completed epoch, metric name to value."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Literal
 
+from lenet.common.validation import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, UnitInterval, validated
 from lenet.schedules.base import Clock, History, Schedule
-from lenet.validation import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, UnitInterval, validated
 
 Metric = Literal["train/loss", "train/accuracy", "val/loss", "val/accuracy"]
 

@@ -2,8 +2,8 @@
 
 import math
 
+from lenet.common.validation import Fraction, NonNegativeFloat, PositiveFloat, UnitInterval, validated
 from lenet.schedules.base import Clock, History, Schedule
-from lenet.validation import Fraction, NonNegativeFloat, PositiveFloat, UnitInterval, validated
 
 
 class Linear(Schedule):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lenet.common.validation import NonNegativeFloat, Number, PositiveFloat, PositiveInt, validated
 from lenet.schedules.base import Clock, History, Schedule
-from lenet.validation import NonNegativeFloat, Number, PositiveFloat, PositiveInt, validated
 
 Decay = Annotated[float, Number, Field(gt=0, le=1)]
 """What a rate is multiplied by at each stair."""

@@ -11,8 +11,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from lenet.common.tables import cut
 from lenet.errors import UserError, did_you_mean
-from lenet.tables import cut
 from lenet.tracking import artifacts
 from lenet.tracking.address import mask
 from lenet.tracking.failures import reason, translated

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lenet.common.files import write_atomically
 from lenet.errors import UserError
-from lenet.files import write_atomically
 from lenet.tracking import process
 from lenet.tracking.gone import SILENT_SECONDS
 from lenet.tracking.operations import OPERATION, End, Operation

@@ -12,7 +12,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from lenet.files import write_atomically
+from lenet.common.files import write_atomically
 from lenet.tracking.address import sqlite_path
 from lenet.tracking.failures import (
     CONTACT,

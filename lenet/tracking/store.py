@@ -5,8 +5,8 @@ import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from lenet.common.files import remove_unfinished
 from lenet.errors import UserError
-from lenet.files import remove_unfinished
 from lenet.tracking import process
 from lenet.tracking.addition import add_evaluation
 from lenet.tracking.address import mask

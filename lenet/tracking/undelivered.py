@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from lenet.common.files import remove_unfinished
 from lenet.errors import UserError
-from lenet.files import remove_unfinished
 from lenet.tracking.address import mask
 from lenet.tracking.delivery import deliver
 from lenet.tracking.failures import defaults, translated

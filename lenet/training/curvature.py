@@ -8,7 +8,7 @@ none is negative. For a weight that several connections share it is the sum over
 import copy
 from functools import singledispatch
 
-from lenet.backend import Array
+from lenet.arrays.backend import Array
 from lenet.errors import UserError
 from lenet.layers import RBF, AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, Pad2d, Subsample2d
 from lenet.layers.activation import Activation

@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Workspace
 from lenet.data.augmentation import Distortion
 from lenet.data.loader import ImageTable
 from lenet.losses import Loss
-from lenet.memory import Workspace
 from lenet.network import Network
 from lenet.training.crew import Crew, Order
 from lenet.training.curvature import curvature

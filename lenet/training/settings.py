@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from lenet.common.validation import PositiveInt, validated
 from lenet.data.samplers import OnePerBlock, Sampler, Shuffle
-from lenet.validation import PositiveInt, validated
 
 _EVERY = re.compile(r"(?P<count>\d+)\s*(?P<unit>epochs?|steps?)?|(?P<seconds>\d+(?:\.\d*)?)\s*(?:s|seconds?)")
 

@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from lenet import checkpoint
-from lenet.backend import Array
+from lenet.arrays.backend import Array
 from lenet.checkpoint import Checkpoint
+from lenet.checkpoint.meta import reading
 from lenet.errors import UserError
-from lenet.meta import reading
 from lenet.network import Network
 from lenet.training.trainer import EpochStart, Progress, Trainer
 

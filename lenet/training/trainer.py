@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.common.random import stream
 from lenet.data.samplers import Sampler
 from lenet.network import Network
 from lenet.optimizers import Optimizer
-from lenet.random import stream
 from lenet.schedules import Clock, Schedule
 from lenet.training import curvature
 from lenet.training.engine import Engine

@@ -2,11 +2,11 @@
 
 import pytest
 
-from lenet import extras
-from lenet.clusters.launcher import gather, in_short
-from lenet.jobs import Outcome
-from lenet.pool import Lost
+from lenet.configuration import extras
 from lenet.run import main
+from lenet.sweeps.clusters.launcher import gather, in_short
+from lenet.sweeps.jobs import Outcome
+from lenet.sweeps.pool import Lost
 from tests.conftest import SMALL
 
 
@@ -39,7 +39,7 @@ def test_a_job_that_is_lost_takes_no_other_along():
 
 
 def test_an_interruption_asks_the_jobs_to_stop_until_they_do(monkeypatch):
-    monkeypatch.setattr("lenet.clusters.launcher.AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("lenet.sweeps.clusters.launcher.AGAIN_SECONDS", 0.0)
     jobs = Pretended({}, deaf=2)
 
     def check():
@@ -53,7 +53,7 @@ def test_an_interruption_asks_the_jobs_to_stop_until_they_do(monkeypatch):
 
 
 def test_jobs_that_do_not_stop_are_killed(monkeypatch):
-    monkeypatch.setattr("lenet.clusters.launcher.STOP_SECONDS", 0.0)
+    monkeypatch.setattr("lenet.sweeps.clusters.launcher.STOP_SECONDS", 0.0)
     jobs = Pretended({}, deaf=1000)
 
     def check():

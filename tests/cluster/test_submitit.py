@@ -13,7 +13,7 @@ from tests.cluster.helpers import (
     sweep,
 )
 from tests.conftest import SMALL, artifacts, family, sweeping
-from tests.test_survival import await_end, pid_of
+from tests.sweeps.test_survival import await_end, pid_of
 
 pytestmark = pytest.mark.cluster
 

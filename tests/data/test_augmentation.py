@@ -5,11 +5,11 @@ import pytest
 from pydantic import ValidationError
 from scipy.ndimage import map_coordinates
 
+from lenet.arrays.draws import Pass
+from lenet.arrays.memory import Workspace
 from lenet.data import Augmentation
 from lenet.data.augmentation import Distortion, bumps
 from lenet.data.loader import ImageTable
-from lenet.draws import Pass
-from lenet.memory import Workspace
 from tests.helpers import backend
 
 ALL = Augmentation(shift=2, rotation=20, scale=0.2, shear=0.2, elastic=1.5, sigma=3)

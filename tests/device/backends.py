@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet.backend import GPU_SUB_BATCH, Backend
+from lenet.arrays.backend import GPU_SUB_BATCH, Backend
 from tests.device.standin import StandIn
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lenet import resume
-from lenet.backend import BackendSettings
+from lenet.arrays.backend import BackendSettings
 from tests.conftest import Stopped
 from tests.device import zoo
 from tests.helpers import backend

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from lenet import check, evaluate, reproduce, resume
-from lenet.backend import BackendSettings
-from lenet.build import build
-from lenet.config import compose_config
-from lenet.experiment import execute
-from lenet.gpu import Gpu
-from lenet.progress import JobProgress
+from lenet.arrays.backend import BackendSettings
+from lenet.arrays.gpu import Gpu
+from lenet.configuration.build import build
+from lenet.configuration.config import compose_config
+from lenet.running.experiment import execute
+from lenet.running.progress import JobProgress
 from tests.conftest import SMALL, Stopped, artifacts, save_digits
 from tests.device.backends import formulated_alike
 from tests.device.standin import StandIn
 from tests.pages import ROOT
+from tests.running.test_resume import CASES
 from tests.sameness import arrays, figures, points
 from tests.stopping import train
-from tests.test_resume import CASES
 
 FAST = ("momentum", "running averages", "augmentation")
 LAUNCHES = 73
@@ -29,8 +29,8 @@ LAUNCHES = 73
 def gpu(monkeypatch):
     """Have the stand-in found as the GPU."""
     xp = StandIn()
-    monkeypatch.setattr("lenet.backend.find", lambda device: Gpu(xp, "stand-in"))
-    monkeypatch.setattr("lenet.backend.check", lambda device: xp)
+    monkeypatch.setattr("lenet.arrays.backend.find", lambda device: Gpu(xp, "stand-in"))
+    monkeypatch.setattr("lenet.arrays.backend.check", lambda device: xp)
     return xp
 
 
@@ -92,7 +92,7 @@ def test_a_run_is_reproduced_on_the_other_backend_within_a_tolerance(gpu, record
 
 
 def test_one_more_sample_than_the_gpu_takes_at_once_goes_in_two_pieces(gpu, alike, monkeypatch, client, records):
-    monkeypatch.setattr("lenet.backend.GPU_SUB_BATCH", 15)
+    monkeypatch.setattr("lenet.arrays.backend.GPU_SUB_BATCH", 15)
     monkeypatch.setattr("tests.device.backends.GPU_SUB_BATCH", 15)
     assert train("backend.name=cupy") == 0
     assert train() == 0

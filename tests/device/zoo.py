@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lenet.backend import Backend
+from lenet.arrays.backend import Backend
+from lenet.arrays.draws import Pass
+from lenet.arrays.memory import Workspace
 from lenet.data.augmentation import Augmentation, Distortion
 from lenet.data.loader import ImageTable
-from lenet.draws import Pass
 from lenet.layers import (
     RBF,
     AvgPool2d,
@@ -30,7 +31,6 @@ from lenet.layers import (
 )
 from lenet.layers.base import Shape
 from lenet.losses import CrossEntropy, Loss, MaximumAPosteriori
-from lenet.memory import Workspace
 from lenet.optimizers import SGD, Adam, AdamW, DiagonalLevenbergMarquardt, Momentum, Nesterov, Optimizer, RMSprop
 
 IMAGES = (3, 9, 8)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from lenet.draws import Pass
+from lenet.arrays.draws import Pass
 from lenet.layers import Dropout
 from tests.helpers import bound
 

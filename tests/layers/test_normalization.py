@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lenet.draws import Pass
+from lenet.arrays.draws import Pass
 from lenet.layers import BatchNorm, Conv2d, Flatten, Linear
 from tests.helpers import assert_gradients_agree, bound, network
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tabulate import tabulate
 
-from lenet import environment
+from lenet.recorded import environment
 
 INTRODUCTION = """\
 # What was tried

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from lenet import checkpoint
-from lenet.build import build
+from lenet.common.stored_yaml import read_yaml
+from lenet.configuration.build import build
 from lenet.errors import UserError
 from lenet.run import main
-from lenet.stored_yaml import read_yaml
 from tests.conftest import SMALL, artifacts
 from tests.reliability.conftest import Report
 
@@ -52,14 +52,14 @@ TARGETS = {
     "planted": {},
     "antigravity.fly": {},
     "lenet.run.os.system": {"command": f"touch {CANARY}"},
-    "lenet.files.os.mkdir": {"path": CANARY},
-    "lenet.files.write_atomically": {"path": CANARY, "data": ""},
-    "lenet.environment.subprocess.run": {"args": ["touch", CANARY]},
-    "lenet.environment.subprocess.Popen": {"args": ["touch", CANARY]},
-    "lenet.backend.sys.modules": {},
-    "lenet.construct.make": {"node": {"_target_": "os.system", "command": f"touch {CANARY}"}},
-    "lenet.construct.get_object": {"path": "planted.Planted"},
-    "lenet.experiment.execute": {"plan": None},
+    "lenet.common.files.os.mkdir": {"path": CANARY},
+    "lenet.common.files.write_atomically": {"path": CANARY, "data": ""},
+    "lenet.recorded.environment.subprocess.run": {"args": ["touch", CANARY]},
+    "lenet.recorded.environment.subprocess.Popen": {"args": ["touch", CANARY]},
+    "lenet.arrays.backend.sys.modules": {},
+    "lenet.configuration.construct.make": {"node": {"_target_": "os.system", "command": f"touch {CANARY}"}},
+    "lenet.configuration.construct.get_object": {"path": "planted.Planted"},
+    "lenet.running.experiment.execute": {"plan": None},
     "lenet.run.main": {"arguments": ["data=npz"]},
     "lenet.layers.Conv2d.__init__.__globals__": {},
     "lenet.__builtins__.exec": {"source": f"open('{CANARY}', 'w')"},

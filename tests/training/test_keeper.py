@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from lenet.build import build
-from lenet.config import compose_config
+from lenet.configuration.build import build
+from lenet.configuration.config import compose_config
 from lenet.errors import Failure
-from lenet.session import open_session, trainer_of
+from lenet.running.session import open_session, trainer_of
+from lenet.running.workbench import Workbench
 from lenet.training.keeper import Keeper, best_of
 from lenet.training.settings import Every
-from lenet.workbench import Workbench
 from tests.conftest import SMALL
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from lenet.common.random import stream
+from lenet.common.validation import Fraction, validated
 from lenet.data.dataset import MAX_SIDE, Dataset, Images, Labels, split_classes
 from lenet.data.scaling import ScalingKind
-from lenet.random import stream
-from lenet.validation import Fraction, validated
 
 Validation = Literal["report"] | Fraction
 """A share of the training images, or `report`: none held out."""

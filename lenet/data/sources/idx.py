@@ -2,13 +2,13 @@
 
 import os
 
+from lenet.common.validation import validated
 from lenet.data.dataset import Dataset, index_classes
 from lenet.data.files import one_folder
 from lenet.data.idx import check_counts, idx_images, idx_labels, read_idx
 from lenet.data.scaling import ScalingKind
 from lenet.data.sources.base import DataSource, PathKey, Validation
 from lenet.errors import UserError
-from lenet.validation import validated
 
 
 class Idx(DataSource):

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from lenet.common.random import stream
+from lenet.common.validation import Fraction, validated
 from lenet.data.dataset import MAX_BYTES, Dataset, Images, Labels
 from lenet.data.image_files import Channels, read_image
 from lenet.data.listing import Listed, class_names, list_classes, list_table
 from lenet.data.scaling import ScalingKind
 from lenet.data.sources.base import DataSource, PathKey, Side, Validation, split_test
 from lenet.errors import UserError
-from lenet.random import stream
-from lenet.validation import Fraction, validated
 
 
 class ImageFolder(DataSource):

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from lenet.common.validation import PositiveFloat, validated
 from lenet.data.cache import user_cache
 from lenet.data.dataset import Dataset
 from lenet.data.download import download
@@ -17,7 +18,6 @@ from lenet.data.published import FASHION_MNIST, KMNIST, MNIST, PARTS, Part, Publ
 from lenet.data.scaling import ScalingKind
 from lenet.data.sources.base import DataSource, PathKey, Validation
 from lenet.errors import UserError
-from lenet.validation import PositiveFloat, validated
 
 log = logging.getLogger(__name__)
 

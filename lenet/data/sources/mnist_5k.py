@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lenet.common.files import write_atomically
+from lenet.common.validation import Fraction, validated
 from lenet.data.cache import user_cache
 from lenet.data.dataset import Dataset, Images, Labels
 from lenet.data.npz import read_npz
@@ -18,8 +20,6 @@ from lenet.data.published import DIGITS
 from lenet.data.scaling import ScalingKind
 from lenet.data.sources.base import DataSource, Validation, split_test
 from lenet.errors import UserError
-from lenet.files import write_atomically
-from lenet.validation import Fraction, validated
 
 log = logging.getLogger(__name__)
 

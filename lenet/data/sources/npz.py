@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lenet.common.validation import Fraction, validated
 from lenet.data.dataset import Dataset, Images, Labels, index_classes
 from lenet.data.npz import read_npz
 from lenet.data.scaling import ScalingKind
 from lenet.data.sources.base import DataSource, PathKey, Validation, split_test
 from lenet.errors import UserError
-from lenet.validation import Fraction, validated
 
 MAX_CHANNELS = 16
 """More channels than this are taken for a height: (N, 28, 28, 4) is not 28 channels."""

@@ -1,6 +1,6 @@
 """A convolution of a single sample: the whole image as a flat run, for few and long operations."""
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
 from lenet.layers.convolution.geometry import Geometry
 from lenet.layers.convolution.row_product import TURN_ABOVE
 

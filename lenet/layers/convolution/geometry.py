@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lenet.backend import Array
+from lenet.arrays.backend import Array
 from lenet.layers.windows import Windows
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views, logical
 from lenet.layers.windows import Windows
-from lenet.memory import Views, logical
 
 
 class InputGradient:

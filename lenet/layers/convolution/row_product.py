@@ -1,8 +1,8 @@
 """The middle of a convolution by rows: products of the kernel with the windows of each output row."""
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views
 from lenet.layers.windows import Windows
-from lenet.memory import Views
 
 TURN_ABOVE = 64
 """Elements of a window from which on `dy` is turned for the weights' gradient: a product that contracts over the

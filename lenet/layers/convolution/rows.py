@@ -1,11 +1,11 @@
 """A convolution by output rows: what is fast where a row of a sub-batch is long."""
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Settled, Views, logical
 from lenet.layers.convolution.geometry import Geometry
 from lenet.layers.convolution.input_gradient import InputGradient
 from lenet.layers.convolution.row_product import RowProduct
 from lenet.layers.convolution.unfolding import Unfolding
-from lenet.memory import Settled, Views, logical
 
 
 class RowConvolution:

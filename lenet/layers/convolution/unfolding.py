@@ -1,8 +1,8 @@
 """The first half of a convolution: images unfolded along the columns of the kernel."""
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Views, rows_first
 from lenet.layers.windows import Windows
-from lenet.memory import Views, rows_first
 
 
 class Unfolding:

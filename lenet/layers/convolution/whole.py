@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from lenet.backend import Array, Backend
+from lenet.arrays.backend import Array, Backend
+from lenet.arrays.memory import Settled, Views
 from lenet.layers.convolution.geometry import Geometry
 from lenet.layers.windows import Windows
-from lenet.memory import Settled, Views
 
 
 class WholeConvolution:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from lenet import checkpoint
-from lenet.backend import BackendSettings
-from lenet.build import NetworkSettings
+from lenet.arrays.backend import BackendSettings
+from lenet.common.random import stream
+from lenet.configuration.build import NetworkSettings
 from lenet.network import Network
 from lenet.optimizers import Momentum
-from lenet.random import stream
 from lenet.training.state import METRICS, State, read_state
 from tests.reliability.fuzzing.mutations import mutate_bytes
 from tests.reliability.fuzzing.npz_files import entries_of, rezip, zip_of

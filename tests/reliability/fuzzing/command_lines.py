@@ -6,10 +6,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lenet.build import Plan, build
-from lenet.config import CommandLine, compose_config, read
-from lenet.flatten import flatten
-from lenet.folders import folder
+from lenet.common.flatten import flatten
+from lenet.configuration.build import Plan, build
+from lenet.configuration.config import CommandLine, compose_config, read
+from lenet.configuration.folders import folder
 from tests.reliability.fuzzing.mutations import mutate_bytes, replace_one
 from tests.reliability.fuzzing.stored import check_plan, mutate_text, mutate_tree
 

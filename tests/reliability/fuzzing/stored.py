@@ -9,8 +9,9 @@ from typing import Any, get_args
 import numpy as np
 import yaml
 
-from lenet.build import Plan, build
-from lenet.config import compose_config
+from lenet.common.stored_yaml import read_yaml
+from lenet.configuration.build import Plan, build
+from lenet.configuration.config import compose_config
 from lenet.data import DataSource
 from lenet.data.augmentation import Augmentation
 from lenet.data.scaling import ScalingKind
@@ -19,7 +20,6 @@ from lenet.layers import Layer
 from lenet.losses import Loss
 from lenet.optimizers import Optimizer
 from lenet.schedules import Clock, Schedule
-from lenet.stored_yaml import read_yaml
 from tests.reliability.fuzzing.mutations import EXTREMES, mutate_bytes
 
 SOURCE = "config/config.yaml"

@@ -1,0 +1,1 @@
+"""What all computing rests on: NumPy or CuPy, how arrays lie in memory, random numbers drawn in array code."""

@@ -1,0 +1,113 @@
+"""What all commands share: how they speak, and how they end."""
+
+import io
+import logging
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+
+from lenet.common.signals import sigterm_like_ctrl_c
+from lenet.errors import Failure, UserError, escaped
+from lenet.tracking.address import mask
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: done; the run or a job of the sweep failed; what was asked for is wrong or cannot be had; interrupted."""
+
+log = logging.getLogger("lenet")
+
+
+def run_command(command: Callable[[], int]) -> int:
+    """Run a command with what `lenet` logs on standard output, and return its exit code."""
+    with _speaking(), sigterm_like_ctrl_c():
+        try:
+            return command()
+        except UserError as error:
+            print(f"lenet: {fit(str(error))}", file=sys.stderr)
+            return WRONG
+        except Failure as error:
+            print(f"lenet: {fit(str(error))}", file=sys.stderr)
+            return FAILED
+        except KeyboardInterrupt:
+            print("lenet: interrupted", file=sys.stderr)
+            return INTERRUPTED
+
+
+def fit(text: str) -> str:
+    """Return a text as it may be shown: passwords in addresses masked, and nothing in it that steers a terminal.
+
+    Much of what is shown comes from a store, where names and values can be anything.
+    """
+    return escaped(mask(text))
+
+
+def write_out(text: str) -> None:
+    """Write what a command was asked for to standard output, in whatever its encoding can say.
+
+    A reader that has gone (`| head`) has had enough; raises `Failure` where the output cannot be written.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        sys.stdout.write(fit(text))
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at the end
+        if not isinstance(error, BrokenPipeError):
+            raise Failure(f"the output cannot be written: {error.strerror}.") from error
+
+
+def write_error(text: str) -> None:
+    """Write what is told besides what a command was asked for to standard error, where nothing may read it."""
+    with suppress(OSError):
+        sys.stderr.write(fit(text))
+        sys.stderr.flush()
+
+
+@contextmanager
+def masked_output(width: int | None = None, edit: Callable[[str], str] = str) -> Iterator[None]:
+    """Hold back what others print within; write it out, edited, with passwords masked, in lines of at most `width`."""
+    text = io.StringIO()
+    try:
+        with redirect_stdout(text):
+            yield
+    finally:
+        lines = edit(text.getvalue()).splitlines(keepends=True)
+        write_out("".join(_wrapped(line, width) if width and len(line) > width + 1 else line for line in lines))
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Break a line between words, and indent what follows."""
+    return textwrap.fill(line.rstrip("\n"), width, subsequent_indent="  ", break_long_words=False) + "\n"
+
+
+class _Console(logging.Handler):
+    """Messages as plain lines on standard output, above a progress bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        try:
+            tqdm.write(fit(self.format(record)), file=sys.stdout)
+        except OSError:
+            # Whoever read our output has gone (`| head`), or its disk is full. The work goes on without a listener.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever called: the work goes on without a listener
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an encoding that lacks a character is no reason to fail
+    console = _Console(logging.INFO)
+    before = log.handlers, log.level, log.propagate
+    log.handlers, log.propagate = [console], False
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.handlers, _, log.propagate = before
+        log.setLevel(before[1])

@@ -1,0 +1,1 @@
+"""Small things that all parts share; they know of nothing else here."""

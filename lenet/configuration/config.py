@@ -1,0 +1,276 @@
+"""The command line and Hydra: what was asked for, read and composed before anything is done."""
+
+import importlib.util
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, NoReturn
+
+import hydra
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.conf import HydraConf
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.core.utils import env_override
+from hydra.plugins.plugin import Plugin
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from lenet.configuration import search
+from lenet.configuration.composition import compose_all, compose_one, explain, parse, plain_words, to_dict
+from lenet.configuration.diagnosis import COMPOSING_ERRORS, CONFIG_NAME
+from lenet.configuration.folders import Own, experiments, folder, own
+from lenet.configuration.releases import VERSION_BASE, register_resolver, set_base, store
+from lenet.configuration.sweeper import ends, grid
+from lenet.errors import UserError, did_you_mean
+
+OURS = {"launcher": "parallel", "sweeper": "grid", "hydra_logging": "none", "job_logging": "none"}
+"""What we choose of Hydra's own groups, unless something else is asked for."""
+
+REFUSED = ("config_name", "config_path", "experimental_rerun")
+"""Options of Hydra's that are not for us."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that was asked for: its overrides, and the configuration they compose to."""
+
+    overrides: tuple[str, ...]
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What was asked for. `jobs` is one run, or all of a sweep; `swept` are the keys that differ between them.
+
+    A search has `ranges` instead, by key, as they were written; its `jobs` lie at their ends, and are only there to be
+    checked. `launcher` and `sweeper` are the configuration's nodes `hydra.launcher` and `hydra.sweeper`, and
+    `config_dir` is the user's own folder, as it was given.
+    """
+
+    options: tuple[str, ...]
+    overrides: tuple[str, ...]
+    is_run: bool
+    is_sweep: bool = False
+    jobs: tuple[Job, ...] = ()
+    swept: tuple[str, ...] = ()
+    launcher: Mapping[str, Any] = field(default_factory=dict)
+    sweeper: Mapping[str, Any] = field(default_factory=dict)
+    is_search: bool = False
+    ranges: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "."
+    config_dir: str | None = None
+
+
+def read(arguments: Sequence[str], sweeps: bool = True) -> CommandLine:
+    """Read a command line and compose every job on it; raise `UserError` for a key, group or option that is not there.
+
+    Without `sweeps` it is one for a single job.
+
+    Arguments that only ask Hydra for something (`--help`, `--cfg`, …) are no run.
+    """
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    given = parser.parse_intermixed_args(list(arguments))
+    for option in REFUSED:
+        if getattr(given, option):
+            raise UserError(f"--{option.replace('_', '-')} is not for this command; accepted: --config-dir FOLDER.")
+    overrides = tuple(given.overrides)
+    options = tuple(argument for argument in arguments if argument not in overrides)
+    if given.help or given.hydra_help or given.info or given.shell_completion:
+        return CommandLine(options, overrides, is_run=False, config_dir=given.config_dir)
+    if given.multirun and given.cfg:
+        raise UserError("--cfg shows one configuration: leave out -m, and give every key one value.")
+    with composing(given.config_dir) as loader:
+        parsed = parse(overrides, loader)
+        whole, own = _compose_whole(overrides, loader)
+        is_sweep = given.multirun or own.mode == RunMode.MULTIRUN
+        params = _params(own) if is_sweep else {}
+        declared = parse([f"{key!s}={value!s}" for key, value in params.items()], loader)
+        final = {o.get_key_element().lstrip("+"): o for o in (*declared, *parsed)}
+        swept = {key: o for key, o in final.items() if o.is_sweep_override()}
+        if swept and not is_sweep:
+            hint = "add -m (--multirun) to sweep over them." if sweeps else "accepted here: one."
+            raise UserError(f"`{next(iter(swept))}` is given several values: {hint}")
+        if is_sweep and not sweeps:
+            raise UserError("hydra.mode is MULTIRUN, which makes a sweep of it: one configuration is accepted here.")
+        is_search = is_sweep and own.sweeper.get("_target_") not in (None, *search.GRIDS)
+        split = ends if is_search else grid
+        jobs = split([*declared, *parsed]) if is_sweep else [list(overrides)]
+        if given.cfg:
+            composed: list[dict[str, Any]] = [{}]  # Hydra itself shows it
+        else:
+            composed = compose_all(jobs, loader) if is_sweep else [to_dict(whole)]
+        folder_of_sweep = str(own.sweep.dir) if is_sweep else "."
+        nodes: dict[str, Any] = {part: OmegaConf.to_container(own[part]) for part in ("launcher", "sweeper")}
+    return CommandLine(
+        options,
+        overrides,
+        is_run=not given.cfg,
+        is_sweep=is_sweep,
+        jobs=tuple(Job(tuple(job), config) for job, config in zip(jobs, composed, strict=True)),
+        swept=tuple(swept),
+        is_search=is_search,
+        ranges={key: str(o.input_line).partition("=")[2] for key, o in swept.items()} if is_search else {},
+        folder=folder_of_sweep,
+        config_dir=given.config_dir,
+        **nodes,
+    )
+
+
+def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None) -> dict[str, Any]:
+    """Return the configuration that the overrides compose to, resolved; raise `UserError` as `read` does.
+
+    `config_dir` is what `--config-dir` would name.
+    """
+    with composing(config_dir) as loader:
+        return compose_one(overrides, loader)
+
+
+def launch(command: CommandLine, task: Callable[[DictConfig], Any], extra: Sequence[str] = ()) -> None:
+    """Have Hydra do what was asked for, with some more overrides: call `task` for each job, or show something."""
+    beside = own(command.config_dir)
+    _register(beside)
+    before = sys.argv
+    # What a file says of the mode, Hydra 1.4 takes only if the command line says so too.
+    mode = [] if not command.is_sweep or {"-m", "--multirun"} & set(command.options) else ["-m"]
+    groups = [f"--config-dir={beside.groups}"] if beside.groups else []  # of what is given twice, the last counts
+    sys.argv = [before[0], *command.overrides, *extra, *command.options, *mode, *groups]
+    # Else Hydra would write what goes wrong to the terminal itself, and exit.
+    raising = {"HYDRA_FULL_ERROR": "1"} if command.is_sweep else {}
+    try:
+        with env_override(raising):
+            hydra.main(**VERSION_BASE, config_path=str(folder("conf")), config_name=CONFIG_NAME)(task)()
+    finally:
+        sys.argv = before
+
+
+def offer_plugins(classes: Mapping[str, type[Plugin]]) -> None:
+    """Let Hydra find plugins that are no modules of the package `hydra_plugins`, by the names they would have there.
+
+    Hydra 1.3 takes plugins from that package alone; 1.4 imports them by the name in the configuration, and checks that
+    it is the class's own.
+    """
+    for name, plugin in classes.items():
+        plugin.__module__, _, plugin.__qualname__ = name.rpartition(".")
+        setattr(_module(plugin.__module__), plugin.__qualname__, plugin)
+    Plugins.instance().class_name_to_class.update(classes)
+
+
+def _module(name: str) -> ModuleType:
+    """Return the module of this name; one that cannot be imported is made, empty, and can be from then on."""
+    parent, _, last = name.rpartition(".")
+    package = _module(parent) if parent else None
+    if name not in sys.modules and not importlib.util.find_spec(name):
+        sys.modules[name] = importlib.util.module_from_spec(ModuleSpec(name, None, is_package=True))
+        if package:
+            setattr(package, last, sys.modules[name])
+    return importlib.import_module(name)
+
+
+@contextmanager
+def composing(config_dir: str | None) -> Iterator[ConfigLoader]:
+    """Ready Hydra to compose from our folders, and from the user's own where `--config-dir` names one."""
+    beside = own(config_dir)
+    _register(beside)
+    set_base()
+    search_path = create_config_search_path(str(folder("conf")))
+    if beside.groups:
+        before_ours = SearchPathQuery(provider="main")
+        search_path.prepend("command-line", f"file://{beside.groups}", before_ours)
+    try:
+        Hydra.create_main_hydra2("lenet", search_path)
+        yield GlobalHydra.instance().config_loader()
+    except COMPOSING_ERRORS as error:  # where nothing says better what is wrong
+        raise UserError(plain_words(error)) from error
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _register(beside: Own) -> None:
+    """Give Hydra our defaults, the search as a sweeper, and every file of `experiments/` as an option of that group.
+
+    A file of the user's own goes before one of ours with the same name.
+
+    And `${times:…}`, by which a file can say that one number follows from another, such as a rate from a batch size.
+    """
+    register_resolver("times", _times)
+    search.register()
+    _prefer_own_launchers()
+    # Not by `override hydra/launcher: …` in the menu, which no file of an experiment could override again.
+    defaults = [{key: OURS.get(key, option) for key, option in entry.items()} for entry in HydraConf().defaults]
+    store(group="hydra", name="config", node=HydraConf(defaults=defaults), provider="hydra")
+    ConfigStore.instance().repo.pop("experiment", None)  # of another command in this process
+    for name, node in {**experiments(), **beside.experiments}.items():
+        store(name=name, node=node, group="experiment", package="_global_")
+
+
+def _times(*factors: Any) -> float:
+    """Return the product of numbers."""
+    if not all(isinstance(factor, int | float) for factor in factors):
+        raise ValueError(f"times takes numbers, and is given {factors}")
+    product: float = math.prod(factors)
+    return product
+
+
+def _prefer_own_launchers() -> None:
+    """Have our files of `hydra/launcher` stand alone: Hydra merges a plugin's node of the same name in, and warns."""
+    Plugins.instance()  # plugins register their nodes as they are found
+    registered = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for path in (folder("conf") / "hydra/launcher").glob("*.yaml"):
+        registered.pop(path.name, None)
+
+
+def _compose_whole(overrides: Sequence[str], loader: ConfigLoader) -> tuple[DictConfig, DictConfig]:
+    """Return the configuration, and what it says of Hydra itself: how to sweep, and with what.
+
+    A key that is swept over is in it as it was given; of a single run, it is that run's.
+    """
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    try:
+        config = hydra.compose_config(
+            CONFIG_NAME,
+            list(overrides),
+            RunMode.MULTIRUN,
+            with_log_configuration=False,
+            from_shell=False,
+            validate_sweep_overrides=False,
+        )
+    except COMPOSING_ERRORS as error:
+        raise UserError(explain(error, overrides, loader)) from error
+    if config.hydra.job.chdir:
+        raise UserError("`hydra.job.chdir` is true; accepted: false, since stores and data are found from this folder.")
+    node: DictConfig = config.hydra
+    for part in ("launcher", "sweeper"):
+        if not isinstance(node[part], DictConfig):
+            raise UserError(f"`hydra.{part}` is {node[part]!r}; it is chosen with hydra/{part}={OURS[part]}.")
+    with open_dict(config):
+        del config["hydra"]
+    return config, node
+
+
+def _params(own: DictConfig) -> dict[str, Any]:
+    """Return what a configuration itself sweeps over, by key."""
+    params = own.sweeper.get("params")
+    if params is not None and not isinstance(params, DictConfig):
+        raise UserError(f"`hydra.sweeper.params` is {params!r}; accepted: a mapping of keys to values.")
+    return dict(params or {})
+
+
+def _refuse(message: str) -> NoReturn:
+    """Raise `UserError` with the reason that `argparse` gives."""
+    hint = did_you_mean(
+        message.split()[-1], ("--multirun", "--cfg", "--config-dir", "--help", "--hydra-help", "--info")
+    )
+    raise UserError(
+        f"{message.removeprefix('argument ')}.{hint} Accepted: key=value, -m; `--hydra-help` lists the rest."
+    )

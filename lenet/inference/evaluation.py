@@ -1,0 +1,162 @@
+"""Scoring a run's network on a test set: its own, or that of other data."""
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from lenet.common.tables import cut
+from lenet.configuration.build import TrackingSettings, build
+from lenet.configuration.composition import set_values
+from lenet.configuration.config import compose_config
+from lenet.configuration.construct import make
+from lenet.data import Dataset, DataSource
+from lenet.data.loader import ImageTable
+from lenet.errors import UserError, did_you_mean
+from lenet.inference.matching import How, match
+from lenet.inference.scoring import Bin, ClassScore, by_class, calibration, calibration_error, mean_of, number_or_none
+from lenet.inference.trained import Trained, Which, checkpoint_of
+from lenet.recorded.extension import CHANGEABLE, check_config
+from lenet.recorded.stored import Stored
+from lenet.running.workbench import Workbench
+from lenet.tracking.addition import SCORES
+from lenet.training.engine import Engine, Scores
+
+CHANGEABLE_HERE = tuple(key for key in CHANGEABLE if key.startswith(("data.", "backend.")))
+"""What may be given another value of: where the run's own data are, and on what is computed."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network made of a test set, whose classes its own stand for as `how` says."""
+
+    stored: Stored
+    which: Which
+    trained: Trained
+    dataset: Dataset
+    is_own: bool
+    how: How
+    scores: Scores
+
+    @property
+    def name(self) -> str:
+        """What it is recorded as, if that is free: the data's name, and the checkpoint's where it is not the best."""
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", self.dataset.name).strip("._")[:100] or "data"
+        return plain if self.which == "best" else f"{plain}-{self.which}"
+
+    @cached_property
+    def classes(self) -> list[ClassScore]:
+        """The scores of the network's classes."""
+        return by_class(self.scores, self.trained.classes)
+
+    @cached_property
+    def bins(self) -> list[Bin]:
+        """The network's confidence, in bins."""
+        return calibration(self.scores)
+
+    def metrics(self) -> dict[str, float]:
+        """Return what is recorded as metrics; precision and recall are means over classes that have them."""
+        summary = self.scores.summary("")
+        return {
+            "loss": summary["/loss"],
+            "accuracy": summary["/accuracy"],
+            "precision": mean_of([each.precision for each in self.classes]),
+            "recall": mean_of([each.recall for each in self.classes]),
+            "calibration_error": calibration_error(self.bins),
+        }
+
+    def told(self) -> dict[str, Any]:
+        """Return all that is known, fit for JSON."""
+        rows = [
+            {
+                **asdict(each),
+                "stands_for": other,
+                "precision": number_or_none(each.precision),
+                "recall": number_or_none(each.recall),
+            }
+            for each, other in zip(self.classes, self.stood_for, strict=True)
+        ]
+        return {
+            "run_id": self.stored.record.id,
+            "checkpoint": self.which,
+            "epoch": self.trained.description.epoch,
+            "data": self.dataset.name,
+            "data_digest": self.dataset.digest,
+            "trained_on_these_data": self.dataset.digest == self.trained.description.data_digest,
+            "classes_compared": self.how,
+            "images": len(self.scores.labels),
+            **{key: number_or_none(value) for key, value in self.metrics().items()},
+            "classes": rows,
+            "confusion_matrix": self.scores.confusion(len(self.trained.classes)).tolist(),
+            "calibration": [asdict(each) for each in self.bins],
+        }
+
+    @cached_property
+    def stood_for(self) -> list[str | None]:
+        """For each of the network's classes the data's that it stands for."""
+        indices = match(self.trained.classes, self.dataset.classes)[0].tolist()
+        others = dict(zip(indices, self.dataset.classes, strict=True))
+        return [others.get(index) for index in range(len(self.trained.classes))]
+
+
+def evaluate(stored: Stored, overrides: Sequence[str], allowed: Collection[str], which: Which | None) -> Evaluation:
+    """Score a run's checkpoint on the test set of its own data or, with `data=…` among the overrides, of others.
+
+    The same numbers come out, to the last bit, as where the run itself scored these weights on these images, on any
+    number of threads. Raises `UserError` where data, checkpoint or a backend cannot be had or do not fit each other.
+    """
+    other = [text for text in overrides if text.startswith("data=")]
+    of_data = [text for text in overrides if text.startswith("data.") and other]
+    mine = [text for text in overrides if text not in other and text not in of_data]
+    for key in (text.partition("=")[0] for text in mine):
+        if not key.startswith(("data.", "backend.")):
+            accepted = ("data", *CHANGEABLE_HERE)
+            raise UserError(f"`{key}` is not for this.{did_you_mean(key, accepted)} Accepted: {', '.join(accepted)}.")
+    plan = build(set_values(stored.config, mine, CHANGEABLE_HERE), allowed)
+    found, saved = checkpoint_of(stored, which)
+    check_config(saved, stored.config)
+    trained = Trained(saved, allowed, plan.backend.open())
+    if other:
+        source = make(compose_config([*other, *of_data])["data"], "data", DataSource)
+        dataset = source.load(plan.seed)
+    else:
+        dataset = Workbench().dataset(plan)
+        stored.check_data(dataset.digest, saved)
+    indices, how = match(trained.classes, dataset.classes)
+    if dataset.test_images.shape[1:] != trained.input_shape:
+        images, wanted = ("×".join(map(str, shape)) for shape in (dataset.test_images.shape[1:], trained.input_shape))
+        raise UserError(
+            f"data: `{dataset.name}` has images of {images}, and the network takes {wanted} (channels, height, width). "
+            "Accepted: data of that shape; data=image_folder can be brought to it by data.size and data.channels."
+        )
+    scaling = trained.description.scaling
+    table = ImageTable(dataset.test_images, indices[dataset.test_labels], scaling.shift, scaling.scale, trained.backend)
+    with Engine(trained.network, {"test": table}, trained.loss, trained.backend) as engine:
+        scores = engine.score("test")
+    return Evaluation(stored, found, trained, dataset, not other, how, scores)
+
+
+def record(evaluation: Evaluation) -> str:
+    """Add an evaluation to its run: metrics, all that is known, and figures. Return the name under which."""
+    from lenet import plots  # Matplotlib takes half a second to import
+
+    e = evaluation
+    confusion = e.scores.confusion(len(e.trained.classes))
+    edges = [(each.low, each.high) for each in e.bins]
+    images, sure, right = ([getattr(each, key) for each in e.bins] for key in ("images", "confidence", "accuracy"))
+    figure = plots.calibration(edges, images, sure, right, f"Calibration on {cut(e.dataset.name, 40)}")
+    artifacts = {
+        SCORES: to_text(e).encode(),
+        "confusion_matrix.png": plots.to_png(plots.confusion_matrix(confusion, e.trained.classes)),
+        "calibration.png": plots.to_png(figure),
+    }
+    settings = TrackingSettings(**e.stored.config["tracking"])
+    store = Workbench().store(settings)
+    return store.add_evaluation(e.stored.record.id, e.name, e.metrics(), e.trained.description.epoch, artifacts)
+
+
+def to_text(evaluation: Evaluation) -> str:
+    """Return all that is known as JSON."""
+    return json.dumps(evaluation.told(), indent=2, ensure_ascii=False) + "\n"
