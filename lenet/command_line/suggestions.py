@@ -8,8 +8,9 @@ from hydra._internal.core_plugins.bash_completion import BashCompletion
 from hydra._internal.utils import get_args_parser
 
 from lenet.command_line import completion
-from lenet.configuration.config import REFUSED, composing
+from lenet.configuration.config import REFUSED
 from lenet.configuration.diagnosis import CONFIG_NAME
+from lenet.configuration.hydra_setup import composing
 from lenet.errors import UserError
 
 HIDDEN = (*REFUSED, "shell_completion")

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, open_dict
 
 from lenet.common.validation import PositiveInt, validated
 from lenet.sweeps.jobs import Conductor, Event, Outcome, SweepTask, log_to
-from lenet.sweeps.pool import Lost, Say
+from lenet.sweeps.worker import Lost, Say
 
 TARGET = "hydra_plugins.lenet.ParallelLauncher"
 """What the configuration calls it: Hydra takes plugins from the package `hydra_plugins` alone."""

@@ -15,8 +15,9 @@ from lenet.common.signals import StopRequests, shielded
 from lenet.common.tables import cut
 from lenet.configuration import sweeper
 from lenet.configuration.build import Plan
-from lenet.configuration.config import CommandLine, launch, offer_plugins
+from lenet.configuration.config import CommandLine, launch
 from lenet.configuration.construct import call
+from lenet.configuration.hydra_setup import offer_plugins
 from lenet.configuration.search import SearchSettings, get_ready
 from lenet.errors import UserError
 from lenet.recorded.environment import git_state

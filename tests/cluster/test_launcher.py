@@ -6,7 +6,7 @@ from lenet.configuration import extras
 from lenet.run import main
 from lenet.sweeps.clusters.launcher import gather, in_short
 from lenet.sweeps.jobs import Outcome
-from lenet.sweeps.pool import Lost
+from lenet.sweeps.worker import Lost
 from tests.conftest import SMALL
 
 

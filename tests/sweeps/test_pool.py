@@ -10,7 +10,8 @@ from contextlib import suppress
 import pytest
 
 from lenet.arrays.backend import usable_cores
-from lenet.sweeps.pool import Lost, Pool, _shares
+from lenet.sweeps.pool import Pool, _shares
+from lenet.sweeps.worker import Lost
 
 SECONDS = 0.05
 

@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn
 from lenet.reports.summary import RANKING
 from lenet.sweeps.jobs import Conductor, Outcome, Said
 from lenet.sweeps.launcher import Numbered, Result, SweepLauncher
-from lenet.sweeps.pool import STOP_SECONDS, Lost
+from lenet.sweeps.worker import STOP_SECONDS, Lost
 
 AGAIN_SECONDS = 10.0
 """After how long a job that was asked to stop, and may not have been listening yet, is asked again."""

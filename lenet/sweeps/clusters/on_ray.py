@@ -21,7 +21,7 @@ from lenet.errors import UserError
 from lenet.sweeps.clusters.launcher import ClusterLauncher, in_short, result_of
 from lenet.sweeps.jobs import Outcome, SweepTask
 from lenet.sweeps.launcher import Numbered, Result
-from lenet.sweeps.pool import LOOK_SECONDS, Lost
+from lenet.sweeps.worker import LOOK_SECONDS, Lost
 from lenet.tracking.address import tracking_uri
 from lenet.tracking.record import RunRecord
 

@@ -25,7 +25,7 @@ from lenet.errors import UserError
 from lenet.sweeps.clusters.launcher import ClusterLauncher, Jobs, in_short, result_of
 from lenet.sweeps.jobs import SweepTask
 from lenet.sweeps.launcher import Numbered, Result
-from lenet.sweeps.pool import LOOK_SECONDS, Lost
+from lenet.sweeps.worker import LOOK_SECONDS, Lost
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from lenet.configuration.config import offer_plugins
 from lenet.configuration.extras import require
+from lenet.configuration.hydra_setup import offer_plugins
 
 
 @dataclass(frozen=True)
