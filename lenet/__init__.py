@@ -6,10 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lenet.library import compose, load, predict, train
-    from lenet.result import Result
+    from lenet.library import Prediction, Result, compose, load, predict, train
 
-__all__ = ["Result", "compose", "load", "predict", "train"]
+__all__ = ["Prediction", "Result", "compose", "load", "predict", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,11 +7,13 @@ What is wrong is raised: `UserError` for what was asked for, `Failure` for work 
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from lenet.checkpoint import load as read_checkpoint
 from lenet.configuration.build import build
 from lenet.configuration.config import compose_config
 from lenet.data.drawings import Way, way_for
@@ -23,7 +25,7 @@ from lenet.recorded.choosing import open_finder
 from lenet.result import Result
 from lenet.running.progress import display_here
 
-__all__ = ["Configuration", "Result", "compose", "load", "predict", "train"]
+__all__ = ["Configuration", "Prediction", "Result", "compose", "load", "predict", "train"]
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,31 @@ def train(*what: str | Configuration, name: str | None = None, tags: Mapping[str
 
 
 def load(
-    run: str | Result = "last", *, checkpoint: Which | None = None, uri: str | None = None, allow: Collection[str] = ()
+    run: str | Result | os.PathLike[str] = "last",
+    *,
+    checkpoint: Which | None = None,
+    uri: str | None = None,
+    allow: Collection[str] = (),
 ) -> Trained:
     """Return a run's trained network, of its best checkpoint where there is one.
 
     `run` is a result, or what the commands take: a run's id or the beginning of one, its name, `last`, `best:SWEEP`.
+    A `pathlib.Path` is a checkpoint's file instead, which is all that its network needs.
     `uri` is the store (None: where MLflow would look). `allow` names modules of your own that layers come from.
     """
+    if isinstance(run, os.PathLike):
+        if checkpoint or uri:
+            raise UserError(
+                f"load: {run} is a checkpoint's file; `checkpoint` and `uri` are for a run. Leave them out."
+            )
+        return Trained(read_checkpoint(Path(run)), allow)
     if not isinstance(run, Result):
         run = Result(open_finder(uri).single(run).id, uri)
     return run.load(checkpoint, allow)
 
 
 def predict(
-    run: str | Result | Trained,
+    run: str | Result | Trained | os.PathLike[str],
     images: Any,
     *,
     raw: bool = False,

@@ -51,6 +51,18 @@ def test_a_password_in_the_store_s_address_is_used_and_not_the_mask(workplace, m
     assert train(*SMALL, f"tracking.uri={address}").uri == address
 
 
+def test_a_checkpoint_s_file_is_all_that_a_network_needs(result, tmp_path):
+    moved = tmp_path / "elsewhere.npz"
+    moved.write_bytes(result.read("checkpoints/best.npz"))
+    images = np.zeros((2, *result.load().input_shape), np.uint8)
+    assert predict(moved, images) == predict(result, images)
+    assert (load(moved).logits(images) == load(result).logits(images)).all()
+    with pytest.raises(UserError, match=r"elsewhere\.npz is a checkpoint's file; `checkpoint` and `uri` are for a run"):
+        load(moved, checkpoint="last")
+    with pytest.raises(UserError, match=r"nothing\.npz: no such file"):
+        load(tmp_path / "nothing.npz")
+
+
 def test_one_epoch_s_history_is_not_mixed_with_what_was_measured_once(workplace):
     result = train(*SMALL, "trainer.epochs=1")
     assert evaluate(["last"]) == 0

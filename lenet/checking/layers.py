@@ -42,7 +42,9 @@ def check_layer(
     given = np.array(x)
     again = forward(layer, given, shape)
     if not np.array_equal(again, y):
-        raise _fault(layer, "forward", "puts out something else for the same input; draw by lenet.draws, from self.now")
+        raise _fault(
+            layer, "forward", "puts out something else for the same input; draw by lenet.arrays.draws, from self.now"
+        )
     if not layer.keeps_output:
         again[...] = np.nan  # as the layer above may write over it
     weights = np.empty_like(y)

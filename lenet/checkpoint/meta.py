@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
-from lenet.checkpoint import Checkpoint
+from lenet.checkpoint.form import Checkpoint
 from lenet.errors import UserError
 
 

@@ -1,1 +1,1 @@
-"""Small things that all parts share; they know of nothing else here."""
+"""Small things that all parts share; they know of nothing else here but the errors."""

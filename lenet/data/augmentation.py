@@ -57,7 +57,7 @@ class Augmentation:
 
 
 class Distortion:
-    """An augmentation of images of one shape `(C, H, W)`, ready to be computed; `lenet.draws` says what it draws from.
+    """An augmentation of images of one shape `(C, H, W)`, ready to use; `lenet.arrays.draws` says what it draws from.
 
     `fields` are `(H · W, 3 + knots)`: rows and columns from the centre, ones, and a bump around each knot.
     """

@@ -2,7 +2,8 @@
 
 The model takes pixels as the network was trained on, uint8 (N, C, H, W), and tells of each image what
 `python -m lenet.predict --raw` does. It needs lenet, installed; layers of other modules, which the model's
-configuration `allow` names, must be found on Python's path.
+configuration `allow` names, must be found on Python's path. What it uses of lenet are the names that `lenet` itself
+offers: a model outlives the version that recorded it.
 """
 
 from pathlib import Path
@@ -13,8 +14,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from lenet import checkpoint
-from lenet.inference.trained import Prediction, Trained
+from lenet import Prediction, load
 
 
 class Classifier(PythonModel):
@@ -22,7 +22,7 @@ class Classifier(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         allowed = (context.model_config or {}).get("allow", ())
-        self.trained = Trained(checkpoint.load(Path(context.artifacts["weights"])), allowed)
+        self.trained = load(Path(context.artifacts["weights"]), allow=allowed)
 
     # MLflow warns of an array whose hint says more; what it may be, the model's signature says.
     def predict(

@@ -1,7 +1,8 @@
 """Processes that work on tasks beside this one, and that one another's end does not touch.
 
 Each has a pipe of its own and one task at a time, so that nothing is shared which a killed process could leave locked
-or half written: its task is lost, with the reason, and another process takes its place.
+or half written: the task that it was at is lost, with the reason, and another process takes its place. A task that it
+had not taken in hand is given to another.
 """
 
 import gc
@@ -73,9 +74,9 @@ class Pool:
 
         `hear` is called with a task's index and what is said of it on the way, then with its result. `check` is called
         a few times a second and may raise to stop everything: the tasks under way are then asked to stop (SIGTERM) and
-        heard to their end; what has not ended after a minute, or when a signal interrupts this too, is killed. Workers
-        that are there already keep the `work` they were started with. Where none can be started, the tasks that are
-        left are lost.
+        heard to their end, and of others nothing more is heard; what has not ended after a minute, or when a signal
+        interrupts this too, is killed. Workers that are there already keep the `work` they were started with. Where
+        none can be started, the tasks that are left are lost.
         """
         waiting = deque(range(len(tasks)))
         results: dict[int, Any] = {}
@@ -101,9 +102,10 @@ class Pool:
                         results[task] = Lost(str(error))
                         hear(task, results[task])
                     waiting.clear()
-                for worker in [worker for worker in self._workers if worker.ready and worker.task is None]:
-                    if waiting and self._give(worker, waiting[0], tasks[waiting[0]]):
-                        waiting.popleft()
+                for worker in self._workers:
+                    if waiting and worker.ready and worker.task is None:
+                        task = waiting.popleft()
+                        _give(worker, task, tasks[task])
                 if self._workers:
                     listen()
                 check()
@@ -140,16 +142,6 @@ class Pool:
             process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours, place))
-
-    def _give(self, worker: _Worker, task: int, content: Any) -> bool:
-        """Give a task to an idle worker; say whether it was still there to take it."""
-        try:
-            worker.pipe.send((task, content))
-        except OSError:
-            self._remove(worker)
-            return False
-        worker.task, worker.taken = task, False
-        return True
 
     def _messages(self) -> Iterator[tuple[int, Literal["said", "result", "given back"], Any]]:
         """Yield what workers say within a moment: the task's index, what kind of message it is, and the message."""
@@ -208,6 +200,15 @@ class Pool:
                 worker.process.kill()
                 worker.process.join()
         self._workers = []
+
+
+def _give(worker: _Worker, task: int, content: Any) -> None:
+    """Give a task to an idle worker."""
+    worker.task, worker.taken = task, False
+    try:
+        worker.pipe.send((task, content))
+    except OSError:
+        worker.process.kill()  # has ended, or cannot be reached: its end is heard of, and the task given back
 
 
 def _shares(size: int) -> list[set[int]]:

@@ -1,4 +1,4 @@
-"""What a worker process of the pool does, from its start to its end."""
+"""What a process that works on tasks does, from its start to its end, and what clusters share with it."""
 
 import os
 import signal

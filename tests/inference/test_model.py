@@ -1,5 +1,6 @@
 """The MLflow model of a run: it works from the run alone, says what `lenet.predict` says, and has the run's weights."""
 
+import ast
 import csv
 import io
 import json
@@ -15,6 +16,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+import lenet
 from lenet import checkpoint, disk, resume
 from lenet.data import Mnist5k
 from lenet.deliver import main as deliver
@@ -86,8 +88,16 @@ def test_there_are_no_pickles_and_nothing_of_this_machine_in_it(uri, beside_run)
     ]
     for path in folder.iterdir():
         assert str(beside_run).encode() not in path.read_bytes()
-        assert os.path.dirname(checkpoint.__file__).encode() not in path.read_bytes()
+        assert os.path.dirname(lenet.__file__).encode() not in path.read_bytes()
     np.load(folder / "weights.npz", allow_pickle=False)
+
+
+def test_its_code_uses_only_what_lenet_promises(beside_run):
+    (code,) = beside_run.glob("mlruns/*/*/artifacts/model/serving.py")
+    imports = [node for node in ast.walk(ast.parse(code.read_text())) if isinstance(node, ast.ImportFrom)]
+    used = [(node.module, name.name) for node in imports for name in node.names if node.module.startswith("lenet")]
+    assert used
+    assert all(module == "lenet" and name in lenet.__all__ for module, name in used)
 
 
 def test_what_it_takes_on_disk_is_told(beside_run, capsys):

@@ -1,11 +1,14 @@
 """What makes two runs the same."""
 
 import importlib
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import tabulate  # noqa: F401  (what the last test looks for among the imported)
 
+import lenet
 from lenet.recorded import identity
 from lenet.recorded.identity import code_digest, config_digest
 
@@ -64,3 +67,18 @@ def test_installed_packages_beside_a_class_do_not_count():
     found = identity._other_modules({"a": {"_target_": "tabulate.tabulate"}})
     assert found
     assert all("tabulate" in path.relative_to(path.parents[1]).as_posix() for path in found)
+
+
+def test_all_of_lenet_s_code_counts(monkeypatch, tmp_path):
+    assert Path(lenet.__file__).parent == identity.HOME
+    monkeypatch.setattr(identity, "HOME", tmp_path / "lenet")
+    digests = set()
+    for text in ("a", "b"):
+        shutil.copytree(Path(lenet.__file__).parent / "layers", tmp_path / "lenet/layers", dirs_exist_ok=True)
+        (tmp_path / "lenet/layers/more.py").write_text(text)
+        identity._own_code.cache_clear()
+        identity._file_digest.cache_clear()
+        digests.add(identity.code_digest({}))
+    monkeypatch.undo()
+    identity._own_code.cache_clear()
+    assert len(digests) == 2
