@@ -1,11 +1,13 @@
 """A disk that is full while checkpoints, figures and the store are written: a small one, mounted for the test alone."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
@@ -83,6 +85,13 @@ def await_epoch(process, number):
     pytest.fail(process.stderr.read())
 
 
+def await_pause(process):
+    deadline = time.monotonic() + 60
+    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_disk_that_is_full_for_a_while(disk, workplace, report):
     uri = f"tracking.uri=sqlite:///{disk.folder}/mlflow.db"
     process = disk.inside(workplace, "lenet.run", *RUN, uri)
@@ -105,10 +114,17 @@ def test_a_disk_that_is_full_for_a_while(disk, workplace, report):
 
 @pytest.mark.parametrize("moment", ["training", "the end"])
 def test_a_disk_that_stays_full(moment, disk, workplace, report, capsys):
-    settings = RUN if moment == "training" else (*RUN[:-1], "trainer.epochs=20", "trainer.checkpoint_every=1")
-    process = disk.inside(disk.folder, "lenet.run", *settings)
-    await_epoch(process, 3 if moment == "training" else 20)
+    if moment == "training":
+        settings = RUN
+        process = disk.inside(disk.folder, "lenet.run", *settings)
+        await_epoch(process, 3)
+    else:
+        settings = (*RUN[:-1], "trainer.epochs=20", "trainer.checkpoint_every=1")
+        process = disk.inside(disk.folder, "tests.reliability.pausing", "lenet.run", *settings)
+        await_epoch(process, 20)
+        await_pause(process)
     disk.fill()
+    process.send_signal(signal.SIGCONT)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 1, output + errors
     assert "Traceback" not in output + errors, output + errors
