@@ -28,6 +28,9 @@ class Figure:
     name: str
     png: bytes
 
+    def __repr__(self) -> str:  # the bytes themselves would fill a terminal, and be stored in a notebook a second time
+        return f"<Figure {self.name}, {max(1, round(len(self.png) / 1000)):,} kB>"
+
     def _repr_png_(self) -> bytes:
         return self.png
 

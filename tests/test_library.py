@@ -73,7 +73,10 @@ def test_one_epoch_s_history_is_not_mixed_with_what_was_measured_once(workplace)
 def test_a_notebook_shows_a_result_and_its_figures(workplace):
     result = train(*DRAWN)
     assert set(result.figures) == {"curves", "confusion_matrix", "filters", "mistakes"}
-    assert Image.open(io.BytesIO(result.figures["curves"]._repr_png_())).width > 300
+    curves = result.figures["curves"]
+    assert Image.open(io.BytesIO(curves._repr_png_())).width > 300
+    assert repr(curves) == f"<Figure curves, {round(len(curves.png) / 1000)} kB>"
+    assert len(repr(result.figures)) < 300
     shown = result._repr_html_()
     assert "<img src=" in shown
     assert "test/accuracy" in shown

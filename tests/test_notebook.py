@@ -33,6 +33,8 @@ def test_every_cell_runs_and_shows_what_it_promises(workplace: Path, records, mo
     }
     for figure in ("filters_forming", "mistakes", "feature_maps"):
         assert "image/png" in shown[f'result.figures["{figure}"]']
+    texts = [output["data"]["text/plain"] for cell in cells for output in cell.outputs if "data" in output]
+    assert max(map(len, texts)) < 1000, "a figure's bytes are stored a second time"
     assert "text/html" in shown["result"]
     assert "application/vnd.jupyter.widget-view+json" in shown["result"]  # the bar
     told = "".join(str(output) for cell in cells for output in cell.outputs)
