@@ -121,6 +121,22 @@ def test_a_configuration_is_composed_and_checked():
         compose("trainer.epoch=1")
 
 
+@pytest.mark.parametrize("several", ["optimizer.lr=0.1,0.2", "optimizer=sgd,adam", "seed=range(3)"])
+def test_several_values_are_refused_with_what_python_can_do_about_it(several):
+    key = several.partition("=")[0]
+    with pytest.raises(UserError, match=rf"^`{key}` is given several values; accepted here: one\. For several, do"):
+        compose(several)
+
+
+def test_a_layer_of_ones_own_is_refused_with_what_python_can_do_about_it(workplace, monkeypatch):
+    (workplace / "mypkg.py").write_text("import lenet.layers\n\nclass Mine(lenet.layers.Flatten):\n    pass\n")
+    monkeypatch.syspath_prepend(workplace)
+    result = train(*SMALL, "trainer.epochs=1", "network.layers.6._target_=mypkg.Mine")
+    with pytest.raises(UserError, match=r'allow=\["MODULE"\]. in Python'):
+        load(result)
+    assert load(result, allow=["mypkg"]).classes
+
+
 def test_a_configuration_of_ones_own_folder(tmp_path):
     (tmp_path / "conf/optimizer").mkdir(parents=True)
     (tmp_path / "conf/optimizer/slow.yaml").write_text("_target_: lenet.optimizers.SGD\nlr: 0.0001\n")

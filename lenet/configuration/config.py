@@ -119,6 +119,12 @@ def compose_config(overrides: Sequence[str] = (), config_dir: str | None = None)
     `config_dir` is what `--config-dir` would name.
     """
     with composing(config_dir) as loader:
+        for override in parse(overrides, loader):
+            if override.is_sweep_override():
+                raise UserError(
+                    f"`{override.key_or_group}` is given several values; accepted here: one. "
+                    "For several, do this for each of them; `python -m lenet.run … -m` trains a sweep."
+                )
         return compose_one(overrides, loader)
 
 

@@ -72,8 +72,8 @@ def resolve(path: object, key: str, kind: type, allowed: Collection[str]) -> Cal
     """
     refusal = f"`{key}._target_` is {cut(repr(path), SHOWN)}, "
     accepted = (
-        f"Accepted from what is stored: the import path of a {kind.__name__} that {OWN} itself defines, or with "
-        "`--allow MODULE` on the command line one that a module of your own defines."
+        f"Accepted from what is stored: the import path of a {kind.__name__} that {OWN} itself defines, or one that a "
+        'module of your own defines, with `--allow MODULE` on the command line or `allow=["MODULE"]` in Python.'
     )
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise UserError(f"{refusal}which is no import path. {accepted}")
