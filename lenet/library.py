@@ -5,7 +5,7 @@ What is wrong is raised: `UserError` for what was asked for, `Failure` for work 
 """
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lenet.checkpoint import load as read_checkpoint
 from lenet.configuration.build import build
 from lenet.configuration.config import compose_config
 from lenet.data.drawings import Way, way_for
+from lenet.data.gathering import Gathered, meant
 from lenet.data.image_files import to_file
 from lenet.errors import UserError
 from lenet.inference.prediction import label
@@ -112,8 +113,9 @@ def predict(
 
     `images` is an array `(N, C, H, W)` uint8 of pixels as the network takes them; or an image file (its path or its
     bytes), an image of Pillow's, or a sequence of those, which are brought to what the network was trained on as
-    `python -m lenet.predict` does (`raw`: taken as they are). The rest is for `load`. Raises `UserError` for an image
-    that cannot be read.
+    `python -m lenet.predict` does (`raw`: taken as they are). As there, a path may be a folder or a pattern too, for
+    the images that it means, in the order of their paths. The rest is for `load`. Raises `UserError` for an image that
+    cannot be read.
     """
     trained = run if isinstance(run, Trained) else load(run, checkpoint=checkpoint, uri=uri, allow=allow)
     if isinstance(images, np.ndarray):
@@ -121,12 +123,17 @@ def predict(
     pictures = images if isinstance(images, Sequence) and not isinstance(images, str | bytes) else [images]
     way: Way = "raw" if raw else way_for(trained.framing)
     found = []
-    for _, outcome in label(trained, [(_called(each), to_file(each)) for each in pictures], way):
+    for _, outcome in label(trained, _gathered(pictures), way):
         if isinstance(outcome, UserError):
             raise outcome
         found.append(outcome)
     return found
 
 
-def _called(picture: Any) -> str:
-    return str(picture) if isinstance(picture, str | os.PathLike) else "image"
+def _gathered(pictures: Sequence[Any]) -> Iterator[Gathered]:
+    seen: set[str] = set()
+    for picture in pictures:
+        if isinstance(picture, str | os.PathLike):
+            yield from meant(os.fsdecode(picture), seen)
+        else:
+            yield "image", to_file(picture)

@@ -100,6 +100,22 @@ def test_a_trained_network_is_loaded_and_predicts(result):
     assert lenet.predict(by_name, images[:2]) == found[:2]
 
 
+def test_paths_mean_what_they_mean_to_the_command(result, workplace):
+    with np.load("digits.npz") as file:
+        images = file["images"][:3]
+    for name, image in zip(("b.png", "c.png", "deep/a.png"), images, strict=True):
+        (path := workplace / "some" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    found = predict(result, images[:, None])
+    assert predict(result, "some", raw=True) == predict(result, [workplace / "some"], raw=True) == found
+    assert predict(result, "some/*.png", raw=True) == found[:2]
+    assert predict(result, ["some/c.png", "some/b.png", "some/c.png"], raw=True) == [found[1], found[0], found[1]]
+    assert predict(result, ["some/c.png", "some"], raw=True) == [found[1], found[0], found[2]]
+    (workplace / "none").mkdir()
+    with pytest.raises(UserError, match=r"^none: found no image in this folder"):
+        predict(result, "none")
+
+
 def test_what_cannot_be_labelled_is_raised(result, workplace):
     (workplace / "no.png").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"no\.png"):

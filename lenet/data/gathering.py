@@ -1,4 +1,4 @@
-"""Which image files are meant by what stands on a command line: files, folders, patterns, standard input."""
+"""Which image files are meant by words: files, folders, patterns, pipes, and on a command line standard input."""
 
 import glob
 import os
@@ -13,42 +13,44 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff")
 """Of the files of a folder that are taken for images."""
 STANDARD_INPUT = "-"
 MAX_BYTES = 1 << 28
-"""The most that is read from standard input."""
+"""The most that is read from standard input, or from a pipe."""
 
 Gathered = tuple[str, ImageFile | UserError]
 """What an image is called, and where it lies or why there is none."""
 
 
 def gather(words: Sequence[str], standard_input: IO[bytes]) -> Iterator[Gathered]:
-    """Yield each image that is meant once, in the order in which they are named; a folder's by their paths.
-
-    A folder stands for the image files in it and below, hidden ones and links to folders left out; `-` for one image on
-    standard input; a word with `*`, `?` or `[` that is no file's name for all that the pattern matches (`**`: folders
-    at any depth).
-    """
+    """Yield the images that words on a command line mean: `-` is the one on standard input, others as `meant` does."""
     seen: set[str] = set()
     for word in words:
-        for name, image in _meant(word, standard_input, seen):
-            key = name if name == STANDARD_INPUT else os.path.abspath(name)
-            if key not in seen:
-                seen.add(key)
-                yield name, image
+        if word != STANDARD_INPUT:
+            yield from meant(word, seen)
+        elif word not in seen:  # it can be read once
+            seen.add(word)
+            yield word, _read(standard_input, "-: standard input")
 
 
-def _meant(word: str, standard_input: IO[bytes], seen: set[str]) -> Iterator[Gathered]:
-    if word == STANDARD_INPUT:
-        if word not in seen:
-            yield word, _read(standard_input)
-    elif os.path.isdir(word):
-        yield from _of_folder(word)
+def meant(word: str, seen: set[str]) -> Iterator[Gathered]:
+    """Yield the images that a word means.
+
+    A folder stands for the image files in it and below, hidden ones and links to folders left out; a word with `*`, `?`
+    or `[` that is no file's name for all that the pattern matches (`**`: folders at any depth); both in the order of
+    their paths, and without those that `seen` holds. Anything else is one image's file, or a pipe that holds one.
+    What is yielded is added to `seen`, by its absolute path.
+    """
+    if os.path.isdir(word):
+        found = _of_folder(word)
     elif glob.has_magic(word) and not os.path.lexists(word):
-        found = sorted(glob.glob(word, recursive=True))
-        if not found:
-            yield word, UserError(f"{word}: no file matches this pattern.")
-        for name in found:
-            yield from _of_folder(name) if os.path.isdir(name) else [(name, Path(name))]
-    else:
-        yield word, Path(word)
+        found = _of_pattern(word)
+    else:  # who names a file twice is told of it twice
+        seen.add(os.path.abspath(word))
+        yield word, _of_pipe(word) if Path(word).is_fifo() else Path(word)
+        return
+    for name, image in found:
+        key = os.path.abspath(name)
+        if key not in seen:
+            seen.add(key)
+            yield name, image
 
 
 def _of_folder(folder: str) -> Iterator[Gathered]:
@@ -65,11 +67,28 @@ def _of_folder(folder: str) -> Iterator[Gathered]:
         yield name, Path(name)
 
 
-def _read(stream: IO[bytes]) -> ImageFile | UserError:
+def _of_pattern(pattern: str) -> Iterator[Gathered]:
+    found = sorted(glob.glob(pattern, recursive=True))
+    if not found:
+        yield pattern, UserError(f"{pattern}: no file matches this pattern.")
+    for name in found:
+        yield from _of_folder(name) if os.path.isdir(name) else [(name, Path(name))]
+
+
+def _of_pipe(name: str) -> ImageFile | UserError:
+    """Read a pipe that has a name, such as a shell makes of `<(command)`."""
+    try:
+        with open(name, "rb") as stream:
+            return _read(stream, f"{name}: the pipe")
+    except OSError as fault:
+        return UserError(f"{name}: cannot be read ({fault.strerror}).")
+
+
+def _read(stream: IO[bytes], called: str) -> ImageFile | UserError:
     try:
         data = stream.read(MAX_BYTES + 1)
     except OSError as fault:
-        return UserError(f"{STANDARD_INPUT}: standard input cannot be read ({fault.strerror}).")
+        return UserError(f"{called} cannot be read ({fault.strerror}).")
     if len(data) > MAX_BYTES:
-        return UserError(f"{STANDARD_INPUT}: standard input has more than {MAX_BYTES:,} bytes, the most accepted.")
+        return UserError(f"{called} has more than {MAX_BYTES:,} bytes, the most accepted.")
     return data
