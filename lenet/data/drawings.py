@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lenet.data.dataset import Images
 from lenet.data.framing import MNIST_BOX, MNIST_SHAPE, Framing, centre_of_mass, edge, is_like_mnist
-from lenet.data.image_files import ImageFile, opened, read_image
+from lenet.data.image_files import ImageFile, opened, read_image, spread
 from lenet.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def prepare(source: ImageFile, name: str, way: Way, framing: Framing, shape: tup
         return like_mnist(read_drawing(source, name), name)[None]
     channels, height, width = shape
     size = (height, width) if way == "resized" else None
-    pixels = read_image(source, 1 if channels == 1 else 3, size, name, MAX_SIDE)
+    pixels = read_image(source, 1 if channels == 1 else 3, size, name, MAX_SIDE, as_is=way == "raw")
     if pixels.shape != shape:
         found = " x ".join(map(str, pixels.shape[1:]))
         raise UserError(f"{name}: found {found} pixels; accepted with --raw: {height} x {width}, the network's input.")
@@ -73,7 +73,7 @@ def read_drawing(source: ImageFile, name: str) -> Floats:
 
     with opened(source, name, MAX_SIDE) as image:
         if image.mode.startswith(("I", "F")):
-            return _averaged(fromarray(_spread(np.asarray(image, np.float32), name)))
+            return _averaged(fromarray(spread(np.asarray(image, np.float32), name)))
         if not image.has_transparency_data:
             return _averaged(image.convert("L"))
         bands = _averaged(image.convert("RGBA").convert("LA"))
@@ -135,14 +135,6 @@ def _averaged(image: "Image") -> Floats:
     """Return averages over squares of pixels, as large as keeps the longer side from `WORKED_ON` on."""
     factor = max(image.size) // WORKED_ON
     return np.asarray(image.reduce(factor) if factor > 1 else image, np.float32)
-
-
-def _spread(levels: Floats, name: str) -> Floats:
-    if not np.isfinite(levels).all():
-        raise UserError(f"{name}: found pixels that are not finite; accepted: grey levels.")
-    least, most = levels.min(), levels.max()
-    spread: Floats = (levels - least) * np.float32(255 / max(most - least, 1))
-    return spread
 
 
 def _on_paper(grey: Floats, alpha: Floats) -> Floats:

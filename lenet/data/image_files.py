@@ -1,10 +1,10 @@
 """One image file to pixels."""
 
 import io
-import os
+import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,22 +21,34 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 Channels = Literal[1, 3]
 ImageFile = Path | bytes
 """Where a file lies, or what it holds."""
+LONG = ("I", "F")
+"""Pillow's modes of grey levels of 32 bits, integers and floats: no level of theirs is known to be white."""
+SEVERAL = ("GIF", "TIFF", "PNG")
+"""Formats whose frames or pages are as good as each other; a JPEG's others are previews of it."""
 MAX_PIXELS = 2**26
 """The most pixels of an image in all, whatever its sides may be."""
 
 
 def read_image(
-    source: ImageFile, channels: Channels, size: tuple[int, int] | None, name: str | None = None, most: int = MAX_SIDE
+    source: ImageFile,
+    channels: Channels,
+    size: tuple[int, int] | None,
+    name: str | None = None,
+    most: int = MAX_SIDE,
+    as_is: bool = False,
 ) -> npt.NDArray[np.uint8]:
     """Read an image file, or its bytes, as (channels, height, width): grey levels or RGB, resized to `size` if given.
 
-    Upright by its EXIF tag; the first frame of several; 16-bit grey levels by their upper 8 bits; transparent pixels as
-    on white paper. Raises `UserError` for what `opened` refuses.
+    Upright by its EXIF tag; the first frame of several; 16-bit grey levels by their upper 8 bits; those of 32 bits as
+    `spread` does, or refused if they are to be taken `as_is`; transparent pixels as on white paper. Raises `UserError`
+    for what `opened` refuses.
     """
     from PIL.Image import Resampling
 
     name = str(source) if name is None else name
     with opened(source, name, most) as image:
+        if as_is and image.mode in LONG:
+            raise UserError(f"{name}: found 32-bit pixels (mode {image.mode}); accepted: 8 or 16 bits a channel.")
         plain = _without_alpha(image, name).convert("L" if channels == 1 else "RGB")
         if size is not None:
             plain = plain.resize((size[1], size[0]), Resampling.BILINEAR)
@@ -53,8 +65,8 @@ def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Imag
     """
     from PIL import Image, ImageOps, UnidentifiedImageError  # imported here: other sources do without
 
-    if isinstance(source, Path) and not os.path.isfile(source):
-        raise UserError(f"{name}: found no such file; accepted: an image ({', '.join(FORMATS)}).")
+    if isinstance(source, Path):
+        _check_file(source, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about sizes, which are checked here, and tags, which are not used
@@ -70,24 +82,50 @@ def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Imag
     except UserError:
         raise
     except OSError as fault:
+        if fault.strerror:  # the system's own, which has nothing to do with images
+            raise UserError(f"{name}: cannot be read ({fault.strerror}).") from fault
         reason = "of no known kind" if isinstance(fault, UnidentifiedImageError) else str(fault)
         raise UserError(f"{name}: cannot be read as an image ({reason}); accepted: {', '.join(FORMATS)}.") from fault
     except Image.DecompressionBombError as fault:
-        raise UserError(f"{name}: found too many pixels ({fault}); accepted: {MAX_PIXELS:,} in all.") from fault
+        raise UserError(f"{name}: found too many pixels; accepted: {MAX_PIXELS:,} in all.") from fault
     except Exception as fault:
         # Of damaged bytes, Pillow's decoders raise a dozen unrelated types.
         reason = f"{type(fault).__name__}: {fault}"
         raise UserError(f"{name}: damaged image ({reason}); accepted: {', '.join(FORMATS)}.") from fault
 
 
-def to_file(picture: object) -> ImageFile:
-    """Return an image file's path, or its bytes: also of an image of Pillow's; raise `UserError` for anything else."""
+def frames(source: ImageFile) -> int:
+    """Return how many frames or pages an image file has: of what is none, or damaged, or of another format, one."""
+    from PIL import Image
+
+    with warnings.catch_warnings(), suppress(Exception):  # what is wrong with it is said where it is read
+        warnings.simplefilter("ignore")
+        if isinstance(source, bytes) or source.is_file():
+            with Image.open(_file(source), formats=SEVERAL) as image:
+                return int(getattr(image, "n_frames", 1))
+    return 1
+
+
+def spread(levels: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
+    """Return grey levels spread from 0 for the darkest to 255 for the lightest, if they are at least 1 apart.
+
+    Those less apart are spread less, by 255. Raises `UserError` for what is not finite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        least = levels.min()
+        apart = levels.max() - least
+    if not np.isfinite(apart):
+        raise UserError(f"{name}: found pixels that are not finite, or too far apart; accepted: grey levels.")
+    grey: npt.NDArray[np.float32] = (levels - least) * np.float32(255 / max(apart, 1))
+    return grey
+
+
+def to_file(picture: object) -> bytes:
+    """Return an image file's bytes: also of an image of Pillow's; raise `UserError` for anything else."""
     from PIL import Image
 
     if isinstance(picture, bytes):
         return picture
-    if isinstance(picture, str | os.PathLike):
-        return Path(picture)
     if isinstance(picture, Image.Image):
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")
@@ -96,6 +134,19 @@ def to_file(picture: object) -> ImageFile:
         f"images: found {type(picture).__name__}; accepted: an array (N, C, H, W) uint8, or paths or bytes of image "
         "files, or images of Pillow's, one or a list of them."
     )
+
+
+def _check_file(path: Path, name: str) -> None:
+    """Raise `UserError` unless there is a regular file: reading a pipe may take for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise UserError(f"{name}: found no such file; accepted: an image ({', '.join(FORMATS)}).") from None
+    except OSError as fault:
+        raise UserError(f"{name}: cannot be read ({fault.strerror}).") from fault
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "a pipe or device, no regular file"
+        raise UserError(f"{name}: found {found}; accepted: an image ({', '.join(FORMATS)}).")
 
 
 def _file(source: ImageFile) -> Path | io.BytesIO:
@@ -108,8 +159,8 @@ def _without_alpha(image: "Image", name: str) -> "Image":
 
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise UserError(f"{name}: found 32-bit pixels (mode {image.mode}); accepted: 8 or 16 bits a channel.")
+    if image.mode in LONG:
+        return Image.fromarray(spread(np.asarray(image, np.float32), name).round().astype(np.uint8))
     if image.has_transparency_data:
         opaque = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of a large one is as large
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), opaque)

@@ -1,6 +1,8 @@
 """Image files in folders or in a table: what is read, in which order, and one clear error for the rest."""
 
+import errno
 import io
+import os
 import struct
 import tempfile
 import tracemalloc
@@ -124,6 +126,53 @@ def test_16_bit_grey_levels_keep_their_upper_8_bits(tmp_path: Path) -> None:
     assert read_image(tmp_path / "image.png", 1, None).tolist() == [[[0, 0x12, 0xFF]]]
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_32_bit_grey_levels_are_spread_from_the_darkest_to_the_lightest(tmp_path: Path, kind: type) -> None:
+    path = tmp_path / "image.tiff"
+    Image.fromarray(np.array([[-1000, 0, 1000]], kind)).save(path)
+    assert read_image(path, 1, None).tolist() == [[[0, 128, 255]]]
+    assert read_image(path, 3, None).tolist() == [[[0, 128, 255]]] * 3
+    with pytest.raises(UserError, match=r"found 32-bit pixels \(mode .\); accepted: 8 or 16 bits a channel"):
+        read_image(path, 1, None, as_is=True)
+
+
+def test_floats_from_0_to_1_are_black_to_white(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0.0, 0.2, 1.0]], np.float32)).save(tmp_path / "image.tiff")
+    assert read_image(tmp_path / "image.tiff", 1, None).tolist() == [[[0, 51, 255]]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_floats_that_cannot_be_grey_levels_are_refused(tmp_path: Path, value: float) -> None:
+    Image.fromarray(np.array([[-3e38, 0, value]], np.float32)).save(tmp_path / "image.tiff")
+    with pytest.raises(UserError, match=r"image\.tiff: found pixels that are not finite, or too far apart"):
+        read_image(tmp_path / "image.tiff", 1, None)
+
+
+def test_what_is_no_file_is_called_what_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    said = {
+        "": "found a folder; accepted: an image",
+        "pipe": "found a pipe or device, no regular file; accepted: an image",
+        "link": "found no such file; accepted: an image",
+        "x" * 300: r"cannot be read \(File name too long\)\.$",
+    }
+    for name, words in said.items():
+        with pytest.raises(UserError, match=f"^{tmp_path / name}: {words}"):
+            read_image(tmp_path / name, 1, None)
+
+
+def test_a_file_that_may_not_be_read_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: object, **keywords: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(source))
+
+    path = draw(tmp_path / "image.png")
+    monkeypatch.setattr(Image, "open", refuse)  # root may read everything
+    with pytest.raises(UserError) as error:
+        read_image(path, 1, None)
+    assert str(error.value) == f"{path}: cannot be read (Permission denied)."
+
+
 def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
@@ -176,7 +225,7 @@ def oversized(path: Path) -> None:
         (lambda path: path.write_bytes(path.read_bytes()[:45]), "image"),
         (lambda path: Image.new("L", (5000, 1)).save(path), "1 x 5000 pixels; accepted: at most 4096 a side"),
         (oversized, "image"),
-        (lambda path: Image.new("F", (6, 5)).save(path, format="TIFF"), "32-bit pixels"),
+        (lambda path: Image.new("F", (6, 5), float("nan")).save(path, format="TIFF"), "not finite"),
         (lambda path: Image.new("L", (6, 5)).save(path, format="PPM"), "cannot be read as an image"),
     ],
 )
