@@ -1,6 +1,9 @@
 """`python -m lenet.predict RUN IMAGE…`: says what image files show, by a network that a run has trained."""
 
+import glob
 import io
+import os
+import re
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -9,7 +12,7 @@ from typing import Any
 from lenet.command_line.arguments import Parser
 from lenet.command_line.command import DONE, FAILED, run_command, write_error, write_out
 from lenet.common.tables import cut
-from lenet.errors import UserError
+from lenet.errors import UserError, did_you_mean
 from lenet.recorded.choosing import open_finder
 
 DESCRIPTION = """\
@@ -28,6 +31,7 @@ colour, dark on light or light on dark, are made as MNIST was: grey, cropped, in
 a box of 20×20, centred by mass in 28×28. For others they are resized."""
 
 URI = "tracking.uri="
+KEY = re.compile(r"(\w+(?:\.\w+)+)=", re.ASCII)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,10 +52,12 @@ def _main(arguments: Sequence[str]) -> int:
     run, *images = [word for word in options.words if not word.startswith(URI)] or [""]
     if not images:
         raise UserError("a run and at least one image are needed. Accepted: RUN IMAGE …; `last` is the last run.")
+    for word in images:
+        _check_no_key(word)
     finder = open_finder(uri)
     from lenet.data.drawings import way_for
     from lenet.data.gathering import gather
-    from lenet.inference.prediction import label, render, way_in_words
+    from lenet.inference.prediction import counted, label, render, way_in_words
     from lenet.inference.trained import Trained, checkpoint_of
     from lenet.recorded.stored import read_stored
 
@@ -61,12 +67,28 @@ def _main(arguments: Sequence[str]) -> int:
     way = "raw" if options.raw else way_for(trained.framing)
     epoch = f"{which} checkpoint, epoch {trained.description.epoch}"
     write_error(f"{cut(stored.record.name, 40)} ({epoch}):\n{way_in_words(way, trained)}\n")
-    outcomes = list(label(trained, gather(images, getattr(sys.stdin, "buffer", io.BytesIO())), way))
-    faults = [str(found) for _, found in outcomes if isinstance(found, UserError)]
+    if stored.record.tags.get("diverged") == "true":
+        write_error("This run diverged, and its network may know nothing.\n")
+    counts: dict[str, int] = {}
+    found = counted(gather(images, getattr(sys.stdin, "buffer", io.BytesIO())), counts)
+    outcomes = list(label(trained, found, way))
+    faults = [str(outcome) for _, outcome in outcomes if isinstance(outcome, UserError)]
+    labelled = {name for name, outcome in outcomes if not isinstance(outcome, UserError)}
     write_out(render(outcomes, options.format))
+    for name, count in counts.items():
+        if name in labelled and count > 1:
+            write_error(f"{name}: the first of {count} frames was labelled\n")
     for fault in faults:
         write_error(f"lenet: {fault}\n")
     return FAILED if faults else DONE
+
+
+def _check_no_key(word: str) -> None:
+    """Raise `UserError` for a word that is a key rather than an image: it looks like one, and there is no such file."""
+    key = KEY.match(word)
+    if key and not os.path.lexists(word) and not glob.glob(word, recursive=True):
+        accepted = URI.removesuffix("=")
+        raise UserError(f"unknown key `{key[1]}`.{did_you_mean(key[1], [accepted])} Accepted: {accepted}, and images.")
 
 
 class _Callable(ModuleType):

@@ -10,7 +10,7 @@ from lenet.common.tables import COLUMNS, cut, to_data, to_table
 from lenet.data.dataset import Images
 from lenet.data.drawings import Way, prepare
 from lenet.data.gathering import Gathered
-from lenet.data.image_files import Channels
+from lenet.data.image_files import Channels, frames
 from lenet.errors import UserError, escaped
 from lenet.inference.trained import Prediction, Trained
 
@@ -46,13 +46,21 @@ def label(trained: Trained, images: Iterable[Gathered], way: Way) -> Iterator[Ou
     yield from _labelled(trained, waiting)
 
 
+def counted(images: Iterable[Gathered], counts: dict[str, int]) -> Iterator[Gathered]:
+    """Yield the images, and note in `counts` how many frames each has by its name: only the first is looked at."""
+    for name, image in images:
+        if not isinstance(image, UserError):
+            counts[name] = frames(image)
+        yield name, image
+
+
 def way_in_words(way: Way, trained: Trained) -> str:
     """Say how images are brought to the network."""
     channels, height, width = trained.input_shape
     size = f"{height}×{width}"
     match way:
         case "mnist":
-            return "images are made as MNIST was: grey, cropped, in a box of 20×20, centred by mass in 28×28"
+            return "images are made as MNIST was: grey, cropped, 20 pixels long, centred by mass"
         case "resized":
             background = trained.framing.background if channels == 1 else None
             paper = f", on a {background} background" if background else ""

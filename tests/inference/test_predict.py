@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -36,15 +37,22 @@ def folder(tmp_path_factory, digits):
     return place
 
 
-def rows(capsys, *arguments, code=0):
+def listed(capsys, *arguments, code=0):
     assert predict(["last", *map(str, arguments), "--format", "csv"]) == code
     output, error = capsys.readouterr()
-    return {os.path.basename(row["file"]): row for row in csv.DictReader(io.StringIO(output))}, error
+    return list(csv.DictReader(io.StringIO(output))), error
 
 
-def test_files_folders_and_patterns_are_labelled_each_once(beside_run, folder, digits, capsys):
-    found, error = rows(capsys, folder / "one.png", folder, folder / "*.p?g", folder / "one.png", folder / "a[1].png")
-    assert list(found) == ["one.png", *map(os.path.basename, sorted(NAMES[1:]))]
+def rows(capsys, *arguments, code=0):
+    found, error = listed(capsys, *arguments, code=code)
+    return {os.path.basename(row["file"]): row for row in found}, error
+
+
+def test_what_folders_and_patterns_hold_is_labelled_once(beside_run, folder, digits, capsys):
+    found, error = listed(capsys, folder / "one.png", folder, folder / "*.p?g", folder / "deep")
+    names = ["one.png", *map(os.path.basename, sorted(NAMES[1:]))]
+    assert [os.path.basename(row["file"]) for row in found] == names
+    found = dict(zip(names, found, strict=True))
     expected = {os.path.basename(name): str(label) for name, label in zip(NAMES, digits[1], strict=False)}
     right = sum(row["label"] == expected[name] for name, row in found.items())
     assert right >= len(NAMES) - 1
@@ -52,6 +60,64 @@ def test_files_folders_and_patterns_are_labelled_each_once(beside_run, folder, d
     assert "made as MNIST was" in error
     assert set(rows(capsys, folder / "*.p?g")[0]) == {"one.png", "a[1].png"}
     assert set(rows(capsys, folder / "**" / "*.TIFF")[0]) == {"three.TIFF"}
+
+
+def test_a_file_has_a_row_for_each_time_it_is_named(beside_run, folder, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{beside_run / 'mlflow.db'}")
+    monkeypatch.chdir(folder)
+    given = ["one.png", "one.png", "./one.png", str(folder / "one.png"), "nowhere.png", "nowhere.png"]
+    found, error = listed(capsys, *given, code=1)
+    assert [row["file"] for row in found] == given[:4]
+    assert error.count("lenet: nowhere.png: found no such file") == 2
+    found, _ = listed(capsys, "deep", "deep/three.TIFF")
+    assert [row["file"] for row in found] == ["deep/three.TIFF"] * 2
+
+
+def test_a_pipe_is_read_and_what_is_no_file_is_called_what_it_is(beside_run, folder, tmp_path, capsys):
+    os.mkfifo(pipe := tmp_path / "pipe")
+    writer = Thread(target=pipe.write_bytes, args=((folder / "one.png").read_bytes(),))
+    writer.start()
+    found, error = rows(capsys, pipe, folder / "one.png", "/dev/null", code=1)
+    writer.join()
+    assert {**found["pipe"], "file": ""} == {**found["one.png"], "file": ""}
+    assert "lenet: /dev/null: found a pipe or device, no regular file; accepted: an image" in error
+    pipe.rename(tmp_path / "pipe.png")  # in a folder, where it would be waited for
+    assert "pipe.png: found a pipe or device" in rows(capsys, tmp_path, code=1)[1]
+
+
+@pytest.mark.parametrize("form", ["gif", "tiff", "png"])
+def test_of_several_frames_it_is_said_that_the_first_counts(beside_run, folder, digits, tmp_path, capsys, form):
+    pages = [Image.fromarray(digit[0]) for digit in digits[0][:3]]
+    pages[0].save(tmp_path / f"several.{form}", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "alone.png")
+    several = tmp_path / f"several.{form}"
+    found, error = rows(capsys, several, several, tmp_path / "alone.png", folder)
+    assert {**found[several.name], "file": ""} == {**found["alone.png"], "file": ""}
+    assert error.splitlines()[2:] == [f"{several}: the first of 3 frames was labelled"]
+
+
+def test_of_a_run_that_diverged_it_is_said(workplace, capsys):
+    assert run([*SMALL, "optimizer=sgd", "optimizer.lr=1e25", "trainer.figures=none"]) == 0
+    Image.new("L", (16, 16)).save("it.png")
+    capsys.readouterr()
+    assert predict(["last", "it.png"]) == 0
+    assert "This run diverged" in capsys.readouterr().err
+
+
+def test_a_word_with_the_look_of_a_key_is_an_image_only_if_there_is_one(beside_run, folder, tmp_path, capsys):
+    (tmp_path / "a.b=1.png").write_bytes((folder / "one.png").read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{beside_run / 'mlflow.db'}")
+        patch.chdir(tmp_path)
+        assert set(rows(capsys, "a.b=1.png", "a.b=*.png")[0]) == {"a.b=1.png"}
+        assert predict(["last", "a.b=1.png", "a.c=1.png"]) == 2
+        assert "unknown key `a.c`. Accepted: tracking.uri" in capsys.readouterr().err
+
+
+def test_what_is_told_fits_a_terminal(beside_run, folder, capsys):
+    for options in ((), ("--raw",)):
+        predict(["last", str(folder / "one.png"), *options])
+        assert max(map(len, capsys.readouterr().err.splitlines()[:2])) <= 80
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_is_done(beside_run, folder, tmp_path, capsys):
@@ -135,6 +201,7 @@ def test_the_weights_of_the_best_epoch_count_unless_the_last_are_asked_for(besid
         (["last", "a.png", "--format", "xml"], "--format"),
         (["last", "a.png", "--checkpoint", "first"], "--checkpoint"),
         (["last", "a.png", "--rw"], "Did you mean `--raw`"),
+        (["last", "a.png", "tracking.url=sqlite:///a.db"], "unknown key `tracking.url`. Did you mean `tracking.uri`?"),
         (["last", "a.png", "tracking.uri=sqlite:///nowhere.db"], "there is no store"),
     ],
 )
