@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from lenet.run import main
 from lenet.tracking import delivery
 from lenet.tracking.finding import Finder
 from tests.conftest import SMALL, Stopped, artifacts
+from tests.pages import ROOT, blocks
 from tests.stopping import train
 
 COLUMNS = ["label", "probability", "runner_up"]
@@ -132,6 +134,22 @@ def test_it_is_served_over_http_and_from_the_command_line(uri, beside_run, digit
     finally:
         server.terminate()
         server.wait(30)
+
+
+@pytest.mark.slow
+def test_the_page_says_how_the_example_is_had_and_where_it_is_sent(uri, beside_run, tmp_path):
+    told = [line for block in blocks(ROOT / "docs/using.md") for line in block.text.splitlines()]
+    words = [shlex.split(line.replace("runs:/RUN_ID/model", uri), comments=True) for line in told]
+    (download,) = [line for line in words if line[:3] == ["mlflow", "artifacts", "download"]]
+    (serve,) = [line for line in words if line[:3] == ["mlflow", "models", "serve"]]
+    (curl,) = [line for line in words if line[:1] == ["curl"]]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
+    subprocess.run([sys.executable, "-m", *download], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    (file,) = tmp_path.iterdir()
+    (folder,) = beside_run.glob("mlruns/*/*/artifacts/model")
+    assert file.read_bytes() == (folder / file.name).read_bytes()
+    assert f"@{file.name}" in curl
+    assert curl[-1] == f"localhost:{serve[serve.index('-p') + 1]}/invocations"
 
 
 def _post(address, data, server):
