@@ -47,5 +47,5 @@ def installed(entries: list[Entry]) -> list[Entry]:
     """Return the entries whose library is here, and say which are left out."""
     missing = sorted({entry.library for entry in entries if importlib.util.find_spec(entry.library) is None})
     if missing:
-        print(f"Not installed, left out: {', '.join(missing)} (pip install 'lenet[bench]').")
+        print(f"Not installed, left out: {', '.join(missing)} (pip install -e '.[bench]').")
     return [entry for entry in entries if entry.library not in missing]

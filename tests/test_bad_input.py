@@ -81,7 +81,7 @@ WRONG = [
     (["trainer.checkpoints=lst"], r"`trainer\.checkpoints` is 'lst'.*Did you mean `last`\?"),
     (["trainer.early_stopping=0"], r"`trainer\.early_stopping` is 0"),
     (["trainer.figures=some"], r"`trainer\.figures` is 'some'.*'basic', 'all' or 'none'"),
-    (["backend=cupy"], r"backend=cupy cannot be had: .*CuPy is not installed.*lenet\[cuda12\]"),
+    (["backend=cupy"], r"backend=cupy cannot be had: .*CuPy is not installed.*pip install -e '\.\[cuda12\]'"),
     (["backend=torch"], r"`backend=torch`.*Accepted: auto, cupy, numpy"),
     (["backend.dtype=float16"], r"`backend\.dtype` is 'float16'.*'float32' or 'float64'"),
     (["backend.threads=0"], r"`backend\.threads` is 0"),

@@ -1,5 +1,6 @@
 """What people expect of a repository is there, and says the same in each of its places."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -38,6 +39,22 @@ def test_hooks_run_what_can_be_made():
 
 def test_the_package_is_marked_as_typed():
     assert (Path(lenet.__file__).parent / "py.typed").is_file()
+
+
+def test_what_is_said_of_installing_works_in_this_folder():
+    """No index has lenet, so `pip install 'lenet[ray]'` would find nothing, or something else."""
+    suffixes = {".py", ".md", ".yaml", ".ipynb"}
+    paths = [
+        path for part in ("lenet", "conf", "experiments", "benchmarks", "docs") for path in (ROOT / part).rglob("*")
+    ]
+    texts = [path.read_text(encoding="utf-8") for path in (*paths, *ROOT.glob("*.md")) if path.suffix in suffixes]
+    told = [words for text in texts for words in re.findall(r"pip install ([^\n#`]*\[[^\n#`]*)", text)]
+    own = [words for words in told if not words.startswith("'psycopg[binary]'")]
+    extras = {name for words in own for name in re.findall(r"^-e '\.\[([a-z0-9{}]+)\]'", words)}
+    assert own
+    assert all(words.startswith("-e '.[") for words in own)
+    assert extras <= {*PROJECT["optional-dependencies"], "{extra}"}
+    assert {"cuda12", "notebook", "optuna", "ray", "slurm"} <= extras
 
 
 @pytest.mark.slow

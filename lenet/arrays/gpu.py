@@ -9,7 +9,7 @@ from lenet.errors import UserError
 NO_GPU, OLD_DRIVER = 100, 35
 """CUDA's errors `cudaErrorNoDevice` and `cudaErrorInsufficientDriver`; it returns the latter without a driver too."""
 
-INSTALL = "`pip install 'lenet[cuda12]'` or, with a driver for CUDA 13, `pip install 'lenet[cuda13]'`"
+INSTALL = "`pip install -e '.[cuda12]'` in lenet's folder (`.[cuda13]` with a driver for CUDA 13)"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def test_auto_says_why_it_chose_numpy_where_there_is_no_cupy(no_cupy):
 
 def test_cupy_that_is_missing_is_the_user_s_to_mend(no_cupy):
     with pytest.raises(
-        UserError, match=r"backend=cupy cannot be had: the package CuPy is not installed.*lenet\[cuda12\]"
+        UserError, match=r"backend=cupy cannot be had: the package CuPy is not installed.*pip install -e '\.\[cuda12\]'"
     ):
         BackendSettings("cupy").open()
 

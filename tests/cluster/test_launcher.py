@@ -88,7 +88,7 @@ def test_without_its_extra_a_launcher_says_what_to_install_before_anything_is_do
     monkeypatch.setattr(extras, "is_installed", lambda plugin: False)
     assert main([*SMALL, "seed=0,1", "-m", f"hydra/launcher={launcher}"]) == 2
     output = capsys.readouterr()
-    assert f"pip install 'lenet[{extra}]'" in output.err
+    assert f"`pip install -e '.[{extra}]'` in lenet's folder" in output.err
     assert output.err.count("\n") == 1
     assert not records()
     assert not (workplace / "mlruns").exists()

@@ -18,7 +18,7 @@ installed = pytest.mark.skipif(not extras.is_installed("hydra_optuna_sweeper"), 
 def test_without_the_extra_it_is_said_what_to_install(workplace, records, monkeypatch, capsys):
     monkeypatch.setattr(extras, "is_installed", lambda plugin: False)
     assert main([*QUICK, RATE]) == 2
-    assert "pip install 'lenet[optuna]'" in capsys.readouterr().err
+    assert "`pip install -e '.[optuna]'` in lenet's folder" in capsys.readouterr().err
     assert records() == []
 
 
