@@ -1,9 +1,10 @@
 """`python -m lenet.evaluate RUN [key=value …]`: scores a run's network on its own test set, or on other data."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from lenet.command_line.arguments import Parser
+from lenet.command_line.arguments import RUNS, Parser
 from lenet.command_line.command import DONE, run_command, write_error, write_out
 from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 
@@ -14,6 +15,9 @@ for those that the network was trained on. Told are loss, accuracy, precision
 and recall of each class, the confusion matrix and calibration; all is added to
 the run, under a free name."""
 
+KEYS = ("data=", "data.", "backend.")
+"""What is suggested of all that a run's configuration has."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for and return the exit code."""
@@ -23,9 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     parser = Parser("python -m lenet.evaluate", DESCRIPTION, ONE_RUN)
-    parser.add_argument(
+    words = parser.add_argument(
         "words", nargs="*", metavar="RUN|key=value", help="which run; data=…, or where its data are now"
     )
+    words.completer = _complete  # type: ignore[attr-defined]
     parser.add_choice("--checkpoint", ("best", "last"), help="whose weights (best, where there is one)")
     parser.add_choice("--format", ("table", "json"), default="table", help="how to print it (%(default)s)")
     parser.add_argument("-cd", "--config-dir", metavar="FOLDER", help="a folder with groups of your own, for data=…")
@@ -50,6 +55,14 @@ def _main(arguments: Sequence[str]) -> int:
     added = record(evaluation)
     write_error(f"added to the run: metrics evaluation/{added}/…, artifacts evaluations/{added}/…\n")
     return DONE
+
+
+def _complete(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    from lenet.command_line.suggestions import overrides
+
+    before = [word for word in parsed_args.words or () if word.startswith(KEYS)]
+    found = overrides(prefix, before, parsed_args.config_dir)
+    return [*RUNS, *(each for each in found if each.startswith(KEYS))]
 
 
 if __name__ == "__main__":
