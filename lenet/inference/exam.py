@@ -14,7 +14,6 @@ from lenet.data.framing import are_inverted, framing_of
 from lenet.errors import UserError
 from lenet.inference.prediction import preparing
 from lenet.inference.trained import Trained
-from lenet.running.workbench import Workbench
 
 Differences = Literal["inverted", "not like MNIST"]
 """How images plainly differ from those that a network was trained on."""
@@ -79,13 +78,13 @@ def other_exam(source: DataSource, trained: Trained, seed: int, is_prepared: boo
 def without_training_images(exam: Exam, plan: Plan, digest: str) -> Exam:
     """Return the exam without images of which each pixel is as in one that a run with this plan was trained on.
 
-    Where the run's own data, which have the `digest`, are not to be had, nobody can tell: all are kept. Raises
-    `UserError` where none would be left.
+    Where the run's own data, which have the `digest`, are not at hand, nobody can tell: all are kept, and nothing is
+    downloaded for that. Raises `UserError` where none would be left.
     """
     if exam.is_same:
         return exam
     try:
-        own = Workbench().dataset(plan)
+        own = plan.data.load_at_hand(plan.seed)
     except UserError:
         return replace(exam, left_out=None)
     if own.digest != digest:

