@@ -155,9 +155,16 @@ def test_bash_completes_what_hydra_suggests_wherever_it_stands(console, tmp_path
         "lenet run data.root=ow": "",
         "lenet run data.root=./ow": "./own/",
         "lenet run optimizr=x seed": "",
+        "lenet evaluate last data=mnist_": "mnist_5k",
+        "lenet evaluate last data=npz data.test_im": "data.test_images=",
+        "lenet evaluate --config-dir own last data=m": "mine mnist mnist_5k",
+        "lenet evaluate la": "last",
+        "lenet evaluate last optimiz": "",
     }
     (tmp_path / "own/network").mkdir(parents=True)
     (tmp_path / "own/network/wide.yaml").write_text("layers: []\n")
+    (tmp_path / "own/data").mkdir()
+    (tmp_path / "own/data/mine.yaml").write_text("_target_: mine.Mine\n")
     assert completed(lines, tmp_path, console) == lines
 
 

@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         """Return what the command line says."""
         if completion.asked():
             for action in self._actions:
-                if str(action.metavar).startswith("RUN"):
+                if str(action.metavar).startswith("RUN") and not hasattr(action, "completer"):
                     action.completer = lambda **_: RUNS  # type: ignore[attr-defined]
             completion.offer(self)
         options, unknown = self.parse_known_intermixed_args(list(arguments))

@@ -2,8 +2,9 @@
 
 from lenet.data.augmentation import Augmentation
 from lenet.data.dataset import Dataset, split_classes
+from lenet.data.pool import Pool
 from lenet.data.scaling import scaling
-from lenet.data.sources import DataSource, FashionMnist, Idx, ImageFolder, Kmnist, Mnist, Mnist5k, Npz
+from lenet.data.sources import DataSource, FashionMnist, Idx, ImageFolder, Kmnist, Mnist, Mnist5k, Npz, SplittingSource
 
 __all__ = [
     "Augmentation",
@@ -16,6 +17,8 @@ __all__ = [
     "Mnist",
     "Mnist5k",
     "Npz",
+    "Pool",
+    "SplittingSource",
     "scaling",
     "split_classes",
 ]

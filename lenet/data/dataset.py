@@ -48,50 +48,61 @@ class Dataset:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over the shapes, types and bytes of all arrays, and the class names."""
-        sha = hashlib.sha256(repr(self.classes).encode())
-        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
-            sha.update(f"{array.dtype.str}{array.shape}".encode())
-            sha.update(array.data)
-        return sha.hexdigest()
+        return digest(self.classes, self.train_images, self.train_labels, self.test_images, self.test_labels)
+
+
+def digest(classes: tuple[str, ...], *arrays: npt.NDArray[np.integer]) -> str:
+    """Return SHA-256 (hex) over class names, and the shapes, types and bytes of contiguous arrays."""
+    sha = hashlib.sha256(repr(classes).encode())
+    for array in arrays:
+        sha.update(f"{array.dtype.str}{array.shape}".encode())
+        sha.update(array.data)
+    return sha.hexdigest()
 
 
 def check(data: Dataset) -> None:
     """Raise `UserError`, naming `data.source`, unless its images, labels and class names fit together."""
-    if not 2 <= len(data.classes) <= MAX_CLASSES:
-        raise _misfit(data, f"{len(data.classes)} classes", f"2 to {MAX_CLASSES}")
-    if len(set(data.classes)) != len(data.classes):
-        raise _misfit(data, f"class names {data.classes}", "names that differ")
-    _check_part(data, "training", data.train_images, data.train_labels)
-    _check_part(data, "test", data.test_images, data.test_labels)
+    check_classes(data.source, data.classes)
+    check_part(data.source, data.train_images, data.train_labels, len(data.classes), "training ")
+    check_part(data.source, data.test_images, data.test_labels, len(data.classes), "test ")
     if data.train_images.shape[1:] != data.test_images.shape[1:]:
         shapes = f"training images {data.train_images.shape[1:]} and test images {data.test_images.shape[1:]}"
-        raise _misfit(data, shapes, "one shape (channels, height, width)")
+        raise _misfit(data.source, shapes, "one shape (channels, height, width)")
     unseen = np.setdiff1d(data.test_labels, data.train_labels)
     if unseen.size:
         found = f"test images of class {data.classes[unseen[0]]!r}, of which no training image is"
-        raise _misfit(data, found, "test classes that occur in training")
+        raise _misfit(data.source, found, "test classes that occur in training")
 
 
-def _check_part(data: Dataset, part: str, images: Images, labels: Labels) -> None:
+def check_classes(source: str, classes: tuple[str, ...]) -> None:
+    """Raise `UserError`, naming the source, unless a network can be trained to tell these classes apart."""
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        raise _misfit(source, f"{len(classes)} classes", f"2 to {MAX_CLASSES}")
+    if len(set(classes)) != len(classes):
+        raise _misfit(source, f"class names {classes}", "names that differ")
+
+
+def check_part(source: str, images: Images, labels: Labels, classes: int, part: str = "") -> None:
+    """Raise `UserError`, naming the source and the part, unless images and labels fit together and `classes` names."""
     if images.ndim != 4 or images.dtype != np.uint8:
-        raise _misfit(data, f"{part} images {images.dtype}{images.shape}", "uint8 (N, C, H, W)")
+        raise _misfit(source, f"{part}images {images.dtype}{images.shape}", "uint8 (N, C, H, W)")
     if labels.ndim != 1 or labels.dtype != np.int64:
-        raise _misfit(data, f"{part} labels {labels.dtype}{labels.shape}", "int64 (N,)")
+        raise _misfit(source, f"{part}labels {labels.dtype}{labels.shape}", "int64 (N,)")
     count, channels, height, width = images.shape
     if count != len(labels):
-        raise _misfit(data, f"{count} {part} images with {len(labels)} labels", "one label for each image")
+        raise _misfit(source, f"{count} {part}images with {len(labels)} labels", "one label for each image")
     if count == 0:
-        raise _misfit(data, f"no {part} images", "at least one")
+        raise _misfit(source, f"no {part}images", "at least one")
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and channels >= 1 and images.nbytes <= MAX_BYTES):
         limits = f"1 to {MAX_SIDE} pixels a side and at most {MAX_BYTES} bytes in all"
-        raise _misfit(data, f"{part} images of shape {images.shape}", limits)
-    if labels.min() < 0 or labels.max() >= len(data.classes):
-        found = f"{part} labels from {labels.min()} to {labels.max()}"
-        raise _misfit(data, found, f"0 to {len(data.classes) - 1}")
+        raise _misfit(source, f"{part}images of shape {images.shape}", limits)
+    if labels.min() < 0 or labels.max() >= classes:
+        found = f"{part}labels from {labels.min()} to {labels.max()}"
+        raise _misfit(source, found, f"0 to {classes - 1}")
 
 
-def _misfit(data: Dataset, found: str, accepted: str) -> UserError:
-    return UserError(f"{data.source}: found {found}; accepted: {accepted}.")
+def _misfit(source: str, found: str, accepted: str) -> UserError:
+    return UserError(f"{source}: found {found}; accepted: {accepted}.")
 
 
 def split_classes(

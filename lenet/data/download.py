@@ -5,11 +5,24 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
+from lenet.common.tables import COLUMNS, cut
+from lenet.data.published import OtherContent
 from lenet.errors import UserError
 
 MAX_BYTES = 64 * 2**20
 """More than any published file has (27 MB): what is longer is not what was asked for."""
+LONGEST = 120
+"""Characters of a reason in the words of a library."""
+CAUSES = {
+    "Failed to resolve": "not found (no network?)",
+    "Connection refused": "connection refused",
+    "Network is unreachable": "the network is unreachable",
+    "No route to host": "the network is unreachable",
+    "IncompleteRead": "the connection ended early",
+}
+"""What words in a reason of urllib3's say plainly."""
 
 
 def download(
@@ -38,8 +51,8 @@ def download(
                 copy.replace(target)
                 return
             except (OSError, UserError) as fault:  # every failure of requests is an OSError
-                failures.append(f"{mirror}: {_reason(fault).replace(f'{copy}: ', '')}")
-    raise UserError("\n  ".join([f"Downloading {file_name} failed from each mirror:", *failures]))
+                failures.append(_told(mirror, _reason(fault).replace(f"{copy}: ", "")))
+    raise UserError("\n  ".join([f"Downloading {file_name} failed:", *failures]))
 
 
 class _Bounded:
@@ -69,7 +82,31 @@ def _fetch(address: str, path: Path, timeout: float) -> None:
         fetch(address, _Bounded(file), None)
 
 
+def _told(mirror: str, reason: str) -> str:
+    """Return a mirror and why it failed; of an address that leaves no room for that in a terminal, only its host."""
+    line = f"{mirror}: {reason}"
+    return line if len(line) <= COLUMNS - 2 else f"{urlsplit(mirror).hostname}: {reason}"
+
+
 def _reason(fault: Exception) -> str:
-    """Say in one line why a mirror failed: the cause, without the layers of urllib3 around it."""
+    """Say in a few words why a mirror failed: the cause, without addresses and the layers of urllib3 around it."""
+    import requests
+
+    if isinstance(fault, OtherContent):
+        return "sends another file than the published one"
+    if isinstance(fault, requests.HTTPError) and fault.response is not None:
+        return f"answers {fault.response.status_code} {fault.response.reason}".rstrip()
+    if isinstance(fault, requests.exceptions.SSLError):
+        return "its certificate is not accepted"
+    if isinstance(fault, requests.exceptions.ProxyError):
+        return "the proxy cannot be used"
+    if isinstance(fault, requests.ConnectTimeout):
+        return "did not answer in time (data.timeout)"
     cause = fault.args[0] if fault.args else fault
-    return str(getattr(cause, "reason", None) or fault) or type(fault).__name__
+    words = str(getattr(cause, "reason", None) or fault) or type(fault).__name__
+    if isinstance(fault, requests.ReadTimeout) or "Read timed out" in words:
+        return "stopped sending (data.timeout)"
+    for sign, plain in CAUSES.items():
+        if sign in words:
+            return plain
+    return cut(words, LONGEST)

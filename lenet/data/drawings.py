@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lenet.data.dataset import Images
-from lenet.data.framing import MNIST_BOX, MNIST_SHAPE, Framing, centre_of_mass, edge, is_like_mnist
+from lenet.data.framing import MNIST_BOX, MNIST_SHAPE, Framing, are_inverted, centre_of_mass, edge, is_like_mnist
 from lenet.data.image_files import ImageFile, opened, read_image, spread
 from lenet.errors import UserError
 
@@ -56,10 +56,8 @@ def prepare(source: ImageFile, name: str, way: Way, framing: Framing, shape: tup
     if pixels.shape != shape:
         found = " x ".join(map(str, pixels.shape[1:]))
         raise UserError(f"{name}: found {found} pixels; accepted with --raw: {height} x {width}, the network's input.")
-    if way == "resized" and framing.background and channels == 1:
-        is_light = bool(np.median(edge(pixels[0])) > 127)
-        if is_light != (framing.background == "light"):
-            return 255 - pixels
+    if way == "resized" and are_inverted(pixels[None], framing):
+        return 255 - pixels
     return pixels
 
 

@@ -13,7 +13,7 @@ Number = TypeVar("Number", np.uint8, np.float32)
 LOOKED_AT = 1000
 """Images that are looked at."""
 NEARLY_ALL = 0.9
-DARK, LIGHT = 32, 223
+DARK, MIDDLE, LIGHT = 32, 127, 223
 MNIST_SHAPE, MNIST_BOX = (1, 28, 28), 20
 
 
@@ -32,18 +32,36 @@ class Framing(BaseModel):
 
 def framing_of(images: Images) -> Framing:
     """Return how images `(N, C, H, W)` are framed, by a thousand of them, evenly spread."""
-    some = images[:: -(-len(images) // LOOKED_AT)]
-    if some.shape[1] != 1:
+    if images.shape[1] != 1:
         return Framing(like_mnist=False, background=None)
-    grey = some[:, 0]
-    edges = np.median(np.stack([edge(image) for image in grey]), axis=1)
+    grey = _some(images)
+    edges = _edges(grey)
     background: Literal["dark", "light"] | None = None
     if np.mean(edges <= DARK) >= NEARLY_ALL:
         background = "dark"
     elif np.mean(edges >= LIGHT) >= NEARLY_ALL:
         background = "light"
-    alike = some.shape[1:] == MNIST_SHAPE and bool(np.mean([is_like_mnist(image) for image in grey]) >= NEARLY_ALL)
+    alike = images.shape[1:] == MNIST_SHAPE and bool(np.mean([is_like_mnist(image) for image in grey]) >= NEARLY_ALL)
     return Framing(like_mnist=alike, background=background)
+
+
+def are_inverted(images: Images, framing: Framing) -> bool:
+    """Say whether nearly all images `(N, C, H, W)` have the other background than those framed so: light, not dark."""
+    if images.shape[1] != 1 or framing.background is None:
+        return False
+    is_light = _edges(_some(images)) > MIDDLE
+    return bool(np.mean(is_light != (framing.background == "light")) >= NEARLY_ALL)
+
+
+def _some(images: Images) -> npt.NDArray[np.uint8]:
+    """Return some of the grey images `(N, 1, H, W)`, evenly spread, `(n, H, W)`."""
+    return images[:: -(-len(images) // LOOKED_AT), 0]
+
+
+def _edges(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return the grey level of most of the edge of each image `(n, H, W)`."""
+    levels: npt.NDArray[np.float64] = np.median(np.stack([edge(image) for image in images]), axis=1)
+    return levels
 
 
 def edge(image: npt.NDArray[Number]) -> npt.NDArray[Number]:

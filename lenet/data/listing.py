@@ -91,9 +91,18 @@ def list_table(table: Path, root: Path) -> list[Listed]:
 def class_names(labels: Iterable[str]) -> tuple[str, ...]:
     """Return the distinct labels as class names: numbers first, by value, then others by name."""
     names = tuple(sorted(set(labels), key=_class_order))
-    if not 2 <= len(names) <= MAX_CLASSES:
-        raise UserError(f"found {len(names)} classes {names[:3]}; accepted: 2 to {MAX_CLASSES}.")
+    if len(names) > MAX_CLASSES:
+        raise UserError(f"found {len(names)} classes {names[:3]}; accepted: at most {MAX_CLASSES}.")
     return names
+
+
+def holds_folders(folder: Path) -> bool:
+    """Say whether a folder holds folders that are not hidden, as `train` and `test` do, and no class folder does."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.is_dir() for entry in entries if not entry.name.startswith("."))
+    except OSError:
+        return False  # which is said where its images are listed
 
 
 def _class_order(label: str) -> tuple[bool, int, str]:

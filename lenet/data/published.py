@@ -8,6 +8,14 @@ from lenet.data.idx import GZIP_MAGIC, Kind
 from lenet.errors import UserError
 
 
+class OtherContent(UserError):
+    """A file has a data set's name and another content: that of the data set `owner`, if it is known."""
+
+    def __init__(self, message: str, owner: str | None) -> None:
+        super().__init__(message)
+        self.owner = owner
+
+
 @dataclass(frozen=True)
 class Part:
     """One of the four files: its attribute name in `Dataset`, the name it goes by, and what it holds."""
@@ -41,7 +49,7 @@ class Published:
     sha256: tuple[str, ...] | None
 
     def verify(self, part: Part, path: Path, content: bytearray) -> None:
-        """Raise `UserError`, with the digest expected and found, unless `path` is this data set's `part`.
+        """Raise `OtherContent`, with the digest expected and found, unless `path` is this data set's `part`.
 
         `content` is what the file holds, unpacked.
         """
@@ -55,9 +63,10 @@ class Published:
         else:
             packed = path.read_bytes()
             if not packed.startswith(GZIP_MAGIC):
-                raise UserError(
+                raise OtherContent(
                     f"{path}: not the .gz file that was published, the only one whose digest is known for "
-                    f"{self.name} (MD5 {self.md5[position]})."
+                    f"{self.name} (MD5 {self.md5[position]}).",
+                    _owner(part, hashlib.sha256(content).hexdigest()),
                 )
             found, expected, what = (
                 hashlib.md5(packed, usedforsecurity=False).hexdigest(),
@@ -67,7 +76,7 @@ class Published:
         if found != expected:
             owner = _owner(part, hashlib.sha256(content).hexdigest())
             hint = f", which is {owner}'s" if owner else ""
-            raise UserError(f"{path}: not {self.name}'s: found {what} {found}{hint}; accepted: {expected}.")
+            raise OtherContent(f"{path}: not {self.name}'s: found {what} {found}{hint}; accepted: {expected}.", owner)
 
 
 DIGITS = tuple("0123456789")

@@ -1,4 +1,4 @@
-"""Scoring a run's network on a test set: its own, or that of other data."""
+"""Scoring a run's network: on the test set of its own data, or on other data."""
 
 import json
 import re
@@ -12,11 +12,12 @@ from lenet.configuration.build import TrackingSettings, build
 from lenet.configuration.composition import set_values
 from lenet.configuration.config import compose_config
 from lenet.configuration.construct import make
-from lenet.data import Dataset, DataSource
+from lenet.data import DataSource
 from lenet.data.loader import ImageTable
 from lenet.errors import UserError, did_you_mean
+from lenet.inference.exam import Exam, other_exam, own_exam, without_training_images
 from lenet.inference.matching import How, match
-from lenet.inference.scoring import Bin, ClassScore, by_class, calibration, calibration_error, mean_of, number_or_none
+from lenet.inference.scoring import Bin, ClassScore, by_class, calibration, calibration_error, macro, number_or_none
 from lenet.inference.trained import Trained, Which, checkpoint_of
 from lenet.recorded.extension import CHANGEABLE, check_config
 from lenet.recorded.stored import Stored
@@ -30,21 +31,24 @@ CHANGEABLE_HERE = tuple(key for key in CHANGEABLE if key.startswith(("data.", "b
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network made of a test set, whose classes its own stand for as `how` says."""
+    """What a network made of images, whose classes its own stand for as `how` says."""
 
     stored: Stored
     which: Which
     trained: Trained
-    dataset: Dataset
-    is_own: bool
+    exam: Exam
     how: How
     scores: Scores
 
     @property
     def name(self) -> str:
-        """What it is recorded as, if that is free: the data's name, and the checkpoint's where it is not the best."""
-        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", self.dataset.name).strip("._")[:100] or "data"
-        return plain if self.which == "best" else f"{plain}-{self.which}"
+        """What it is recorded as, if that is free: the data's name, and what tells it from the best checkpoint's score.
+
+        That is `-prepared` where image files were, and the checkpoint's name where it is another.
+        """
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", self.exam.name).strip("._")[:100] or "data"
+        name = f"{plain}-prepared" if self.exam.prepared else plain
+        return name if self.which == "best" else f"{name}-{self.which}"
 
     @cached_property
     def classes(self) -> list[ClassScore]:
@@ -57,13 +61,13 @@ class Evaluation:
         return calibration(self.scores)
 
     def metrics(self) -> dict[str, float]:
-        """Return what is recorded as metrics; precision and recall are means over classes that have them."""
+        """Return what is recorded as metrics; precision and recall are means over classes, as `macro` takes them."""
         summary = self.scores.summary("")
         return {
             "loss": summary["/loss"],
             "accuracy": summary["/accuracy"],
-            "precision": mean_of([each.precision for each in self.classes]),
-            "recall": mean_of([each.recall for each in self.classes]),
+            "precision": macro(self.classes, "precision"),
+            "recall": macro(self.classes, "recall"),
             "calibration_error": calibration_error(self.bins),
         }
 
@@ -82,9 +86,13 @@ class Evaluation:
             "run_id": self.stored.record.id,
             "checkpoint": self.which,
             "epoch": self.trained.description.epoch,
-            "data": self.dataset.name,
-            "data_digest": self.dataset.digest,
-            "trained_on_these_data": self.dataset.digest == self.trained.description.data_digest,
+            "data": self.exam.name,
+            "data_digest": self.exam.digest,
+            "trained_on_these_data": self.exam.is_same,
+            "scored": "test set" if self.exam.is_test_set else "all",
+            "left_out_as_trained_on": self.exam.left_out,
+            "prepared": self.exam.prepared,
+            "unlike_training_images": self.exam.difference(self.trained),
             "classes_compared": self.how,
             "images": len(self.scores.labels),
             **{key: number_or_none(value) for key, value in self.metrics().items()},
@@ -96,13 +104,23 @@ class Evaluation:
     @cached_property
     def stood_for(self) -> list[str | None]:
         """For each of the network's classes the data's that it stands for."""
-        indices = match(self.trained.classes, self.dataset.classes)[0].tolist()
-        others = dict(zip(indices, self.dataset.classes, strict=True))
+        indices = match(self.trained.classes, self.exam.classes)[0].tolist()
+        others = dict(zip(indices, self.exam.classes, strict=True))
         return [others.get(index) for index in range(len(self.trained.classes))]
 
 
-def evaluate(stored: Stored, overrides: Sequence[str], allowed: Collection[str], which: Which | None) -> Evaluation:
-    """Score a run's checkpoint on the test set of its own data or, with `data=…` among the overrides, of others.
+def evaluate(
+    stored: Stored,
+    overrides: Sequence[str],
+    allowed: Collection[str],
+    which: Which | None,
+    config_dir: str | None = None,
+    prepare: bool = False,
+) -> Evaluation:
+    """Score a run's checkpoint on the test set of its own data or, with `data=…` among the overrides, on others.
+
+    Of others it is their own test set, or all images of data without one; none that the run was trained on. Groups of
+    the user's own come from `config_dir`, and `prepare` has image files brought to the network as `predict` does.
 
     The same numbers come out, to the last bit, as where the run itself scored these weights on these images, on any
     number of threads. Raises `UserError` where data, checkpoint or a backend cannot be had or do not fit each other.
@@ -114,28 +132,38 @@ def evaluate(stored: Stored, overrides: Sequence[str], allowed: Collection[str],
         if not key.startswith(("data.", "backend.")):
             accepted = ("data", *CHANGEABLE_HERE)
             raise UserError(f"`{key}` is not for this.{did_you_mean(key, accepted)} Accepted: {', '.join(accepted)}.")
+    for option in ["--prepare"] * prepare + ["--config-dir"] * (config_dir is not None):
+        if not other:
+            raise UserError(f"{option} is for other data than the run's own. Accepted with it: data=… with its keys.")
     plan = build(set_values(stored.config, mine, CHANGEABLE_HERE), allowed)
     found, saved = checkpoint_of(stored, which)
     check_config(saved, stored.config)
     trained = Trained(saved, allowed, plan.backend.open())
     if other:
-        source = make(compose_config([*other, *of_data])["data"], "data", DataSource)
-        dataset = source.load(plan.seed)
+        source = make(compose_config([*other, *of_data], config_dir)["data"], "data", DataSource)
+        exam = other_exam(source, trained, plan.seed, prepare)
     else:
         dataset = Workbench().dataset(plan)
         stored.check_data(dataset.digest, saved)
-    indices, how = match(trained.classes, dataset.classes)
-    if dataset.test_images.shape[1:] != trained.input_shape:
-        images, wanted = ("×".join(map(str, shape)) for shape in (dataset.test_images.shape[1:], trained.input_shape))
-        raise UserError(
-            f"data: `{dataset.name}` has images of {images}, and the network takes {wanted} (channels, height, width). "
-            "Accepted: data of that shape; data=image_folder can be brought to it by data.size and data.channels."
-        )
+        exam = own_exam(dataset)
+    indices, how = match(trained.classes, exam.classes)
+    _check_shape(exam, trained)
+    exam = without_training_images(exam, plan, trained.description.data_digest)
     scaling = trained.description.scaling
-    table = ImageTable(dataset.test_images, indices[dataset.test_labels], scaling.shift, scaling.scale, trained.backend)
+    table = ImageTable(exam.images, indices[exam.labels], scaling.shift, scaling.scale, trained.backend)
     with Engine(trained.network, {"test": table}, trained.loss, trained.backend) as engine:
         scores = engine.score("test")
-    return Evaluation(stored, found, trained, dataset, not other, how, scores)
+    return Evaluation(stored, found, trained, exam, how, scores)
+
+
+def _check_shape(exam: Exam, trained: Trained) -> None:
+    if exam.images.shape[1:] != trained.input_shape:
+        images, wanted = ("×".join(map(str, shape)) for shape in (exam.images.shape[1:], trained.input_shape))
+        raise UserError(
+            f"data: `{exam.name}` has images of {images}, and the network takes {wanted} (channels, height, width). "
+            "Accepted: data of that shape; data=image_folder is brought to it by --prepare, as predict does, or by "
+            "data.size and data.channels."
+        )
 
 
 def record(evaluation: Evaluation) -> str:
@@ -146,7 +174,7 @@ def record(evaluation: Evaluation) -> str:
     confusion = e.scores.confusion(len(e.trained.classes))
     edges = [(each.low, each.high) for each in e.bins]
     images, sure, right = ([getattr(each, key) for each in e.bins] for key in ("images", "confidence", "accuracy"))
-    figure = plots.calibration(edges, images, sure, right, f"Calibration on {cut(e.dataset.name, 40)}")
+    figure = plots.calibration(edges, images, sure, right, f"Calibration on {cut(e.exam.name, 40)}")
     artifacts = {
         SCORES: to_text(e).encode(),
         "confusion_matrix.png": plots.to_png(plots.confusion_matrix(confusion, e.trained.classes)),

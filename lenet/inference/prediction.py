@@ -1,6 +1,6 @@
 """Labelling image files with a trained network, and showing what they were taken for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Literal, get_args
 
@@ -10,7 +10,7 @@ from lenet.common.tables import COLUMNS, cut, to_data, to_table
 from lenet.data.dataset import Images
 from lenet.data.drawings import Way, prepare
 from lenet.data.gathering import Gathered
-from lenet.data.image_files import Channels, frames
+from lenet.data.image_files import Channels, ImageFile, frames
 from lenet.errors import UserError, escaped
 from lenet.inference.trained import Prediction, Trained
 
@@ -30,14 +30,13 @@ def label(trained: Trained, images: Iterable[Gathered], way: Way) -> Iterator[Ou
 
     Raises `UserError` where the network takes neither grey levels nor RGB.
     """
-    if trained.input_shape[0] not in get_args(Channels):
-        raise UserError(f"the network takes images of {trained.input_shape[0]} channels, and image files have 1 or 3.")
+    prepared = preparing(trained, way)
     waiting: list[tuple[str, Images | UserError]] = []
     for name, image in images:
         try:
             if isinstance(image, UserError):
                 raise image
-            waiting.append((name, prepare(image, name, way, trained.framing, trained.input_shape)))
+            waiting.append((name, prepared(image, name)))
         except UserError as fault:
             waiting.append((name, fault))
         if len(waiting) == TOGETHER:
@@ -52,6 +51,17 @@ def counted(images: Iterable[Gathered], counts: dict[str, int]) -> Iterator[Gath
         if not isinstance(image, UserError):
             counts[name] = frames(image)
         yield name, image
+
+
+def preparing(trained: Trained, way: Way) -> Callable[[ImageFile, str], Images]:
+    """Return what reads an image file, called by a name, as the network is to see it, uint8 `(C, H, W)`.
+
+    Raises `UserError` where the network takes neither grey levels nor RGB.
+    """
+    if trained.input_shape[0] not in get_args(Channels):
+        raise UserError(f"the network takes images of {trained.input_shape[0]} channels, and image files have 1 or 3.")
+    framing = trained.framing
+    return lambda image, name: prepare(image, name, way, framing, trained.input_shape)
 
 
 def way_in_words(way: Way, trained: Trained) -> str:

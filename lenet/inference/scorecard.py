@@ -4,29 +4,36 @@ import textwrap
 
 from lenet.common.tables import COLUMNS, cut, number, to_table
 from lenet.inference.evaluation import Evaluation
+from lenet.inference.exam import Differences, Exam
+from lenet.inference.prediction import way_in_words
 
 NAME = 16
 """Characters of a class's name in a table."""
+MEANS = "means of classes, 0 where undefined"
 
 
 def what_is_compared(evaluation: Evaluation) -> str:
-    """Say in a few lines which network is scored on which data, and what counts as right."""
+    """Say in a few lines which network is scored on which images, and what counts as right."""
     e = evaluation
-    name, data = cut(e.stored.record.name, 30), cut(e.dataset.name, 30)
-    own = "its own data" if e.is_own else "other data than its own"
-    if not e.is_own and e.dataset.digest == e.trained.description.data_digest:
-        own = "the data that it was trained on"
     lines = [
-        f"{name}, {e.which} checkpoint (epoch {e.trained.description.epoch}),",
-        f"on the {len(e.scores.labels):,} test images of {data}, {own}",
+        f"{cut(e.stored.record.name, 30)}, {e.which} checkpoint (epoch {e.trained.description.epoch}),",
+        *textwrap.wrap(_which_images(e.exam, len(e.scores.labels)), COLUMNS),
     ]
-    if not e.is_own:
+    if e.exam.left_out:
+        lines.append(f"left out: {e.exam.left_out:,} that the network was trained on")
+    if e.exam.left_out is None:
+        lines.append("whether it was trained on some of them is not known: its own data are not there")
+    if e.exam.prepared:
+        lines += textwrap.wrap(way_in_words(e.exam.prepared, e.trained), COLUMNS)
+    if not e.exam.is_own:
         lines.append("pixels are scaled as for the data that it was trained on")
+    if difference := e.exam.difference(e.trained):
+        lines.append(_warning(difference, e))
     if e.how == "by name":
         lines.append("classes are compared by name")
     if e.how == "by position":
         lines.append("classes have other names, and are compared by position: right is")
-        pairs = zip(e.trained.classes, e.dataset.classes, strict=True)
+        pairs = zip(e.trained.classes, e.exam.classes, strict=True)
         lines += textwrap.wrap(", ".join(f"{own} for {other}" for own, other in pairs), COLUMNS - 1)
     return "\n".join(lines) + "\n"
 
@@ -34,9 +41,10 @@ def what_is_compared(evaluation: Evaluation) -> str:
 def render(evaluation: Evaluation) -> str:
     """Return an evaluation as tables."""
     e, metrics = evaluation, evaluation.metrics()
+    means = f"precision {metrics['precision']:.4f}  recall {metrics['recall']:.4f}: {MEANS}\n"
     parts = [
         what_is_compared(e),
-        f"loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}{_in_training(e)}\n",
+        f"loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}{_in_training(e)}\n{means}",
         _class_table(e),
         _confusion_table(e),
         f"calibration error {metrics['calibration_error']:.4f}: the mean distance of confidence and accuracy\n",
@@ -45,10 +53,35 @@ def render(evaluation: Evaluation) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def _which_images(exam: Exam, count: int) -> str:
+    """Say how many images are scored, and which of what data."""
+    kind = "test images" if exam.is_test_set else "images"
+    if exam.left_out:
+        which = f"{count:,} of the {count + exam.left_out:,} {kind}"
+    elif exam.is_test_set:
+        which = f"the {count:,} test images"
+    else:
+        which = f"all {count:,} images" if count > 1 else "the only image"
+    own = "its own data" if exam.is_own else "other data than its own"
+    if exam.is_same and not exam.is_own:
+        own = "the data that it was trained on"
+    return f"on {which} of {cut(exam.name, 30)}, {own}"
+
+
+def _warning(difference: Differences, evaluation: Evaluation) -> str:
+    """Say how the images differ from those of the training, and what to do."""
+    if difference == "not like MNIST":
+        return "warning: not framed as MNIST's digits, on which it was trained: try --prepare"
+    own = evaluation.trained.framing.background
+    other = "dark" if own == "light" else "light"
+    advice = "try --prepare" if evaluation.exam.are_files else "invert them"
+    return f"warning: their background is {other}, the training images' {own}: {advice}"
+
+
 def _in_training(evaluation: Evaluation) -> str:
     """Return what the run itself reached with its last weights on its own test images."""
     found = [evaluation.stored.record.metrics.get(f"test/{key}") for key in ("loss", "accuracy")]
-    if not evaluation.is_own or None in found:
+    if not evaluation.exam.is_own or None in found:
         return ""
     return f"  (the run's own, last weights: {number(found[0])}, {number(found[1])})"
 

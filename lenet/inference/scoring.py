@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -53,10 +53,13 @@ def by_class(scores: Scores, classes: Sequence[str]) -> list[ClassScore]:
     return [ClassScore(*row) for row in rows]
 
 
-def mean_of(values: Sequence[float]) -> float:
-    """Return the mean of those that are numbers; not a number where none is."""
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
+def macro(classes: Sequence[ClassScore], score: Literal["precision", "recall"]) -> float:
+    """Return the mean of a score over the classes that images are of, or were taken for; undefined, it counts as 0.
+
+    That is scikit-learn's average="macro" with zero_division=0.
+    """
+    values = [getattr(each, score) for each in classes if each.images or each.taken]
+    return sum(0.0 if math.isnan(value) else value for value in values) / len(values)
 
 
 def calibration(scores: Scores) -> list[Bin]:

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shutil
 import struct
 import tempfile
 import tracemalloc
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lenet.data import ImageFolder
+from lenet.data import ImageFolder, Pool
 from lenet.data.image_files import read_image
 from lenet.data.listing import class_names, list_classes
 from lenet.errors import UserError
@@ -87,6 +88,23 @@ def test_the_order_and_the_split_follow_from_the_seed(root: Path) -> None:
     first, again, other = (ImageFolder(root=root).load(seed) for seed in (0, 0, 1))
     assert first.digest == again.digest
     assert first.digest != other.digest
+
+
+@pytest.mark.parametrize(("lone", "other"), [("test", "train"), ("train", "test")])
+def test_of_a_lone_test_or_training_folder_the_message_says_how_to_take_it_alone(
+    tmp_path: Path, root: Path, lone: str, other: str
+) -> None:
+    shutil.copytree(root, tmp_path / "lone" / lone)
+    with pytest.raises(UserError, match=rf"found `{lone}` without `{other}`; .*data\.root=.*lone/{lone}\."):
+        ImageFolder(root=tmp_path / "lone").load(seed=0)
+    pool = ImageFolder(root=tmp_path / "lone" / lone).read()
+    assert isinstance(pool, Pool)
+    assert len(pool.labels) == 15
+
+
+def test_a_class_may_be_called_test(root: Path) -> None:
+    (root / "x").rename(root / "test")
+    assert ImageFolder(root=root).load(seed=0).classes == ("2", "10", "test")
 
 
 def test_files_are_listed_by_class_then_by_name(root: Path) -> None:

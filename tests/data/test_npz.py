@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenet.data import Npz
+from lenet.data import Npz, Pool
 from lenet.errors import UserError
 
 GENERATOR = np.random.default_rng(0)
@@ -66,6 +66,13 @@ def test_without_test_images_a_balanced_share_is_split_off_by_seed(tmp_path: Pat
     assert np.bincount(first.test_labels).tolist() == [2, 2]
     assert first.digest == again.digest
     assert first.digest != other.digest
+
+
+def test_without_test_images_all_are_there_to_be_read_whole_even_of_one_class(tmp_path: Path) -> None:
+    pool = Npz(images=save(tmp_path / "data.npz", images=IMAGES, labels=LABELS * 0)).read()
+    assert isinstance(pool, Pool)
+    assert np.array_equal(pool.images[:, 0], IMAGES)
+    assert (pool.labels.tolist(), pool.classes) == ([0] * 10, ("0",))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.server
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ import pytest
 from lenet.data import FashionMnist, Kmnist, Mnist
 from lenet.data.files import find_parts
 from lenet.data.idx import read_idx
-from lenet.data.published import FASHION_MNIST, PARTS, Published
+from lenet.data.missing import search_report
+from lenet.data.published import FASHION_MNIST, PARTS, OtherContent, Published
 from lenet.data.sources import mnist
 from lenet.data.sources.mnist import PublishedSource
 from lenet.errors import UserError
@@ -163,7 +165,7 @@ def test_with_a_root_nothing_else_is_searched_or_downloaded(
     unpack(bare_machine / "origin", bare_machine / "system" / "toy")
     (bare_machine / "empty").mkdir()
     requests: list[str] = []
-    with pytest.raises(UserError, match=r"train-images-idx3-ubyte, plain or .gz") as error:
+    with pytest.raises(UserError, match=r"plain or .gz,\n(.*\n)*  train-images-idx3-ubyte\nunder") as error:
         toy(root=bare_machine / "empty", mirrors=[serve(requests=requests)]).load(seed=0)
     assert f"{bare_machine / 'empty'} (data.root)" in str(error.value)
     assert not requests
@@ -221,13 +223,24 @@ def test_what_is_missing_is_downloaded_once_into_the_cache(
     assert len(requests) == 4
 
 
+def test_what_is_at_hand_is_loaded_and_nothing_downloaded(
+    toy: type[PublishedSource], bare_machine: Path, serve: Serve
+) -> None:
+    requests: list[str] = []
+    source = toy(mirrors=[serve(requests=requests)])
+    with pytest.raises(UserError, match="did not find"):
+        source.load_at_hand(seed=0)
+    assert not requests
+    assert source.load(seed=0).digest == source.load_at_hand(seed=0).digest
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("down", "503 Server Error"),
-        ("digest", "found SHA-256"),
-        ("truncated", "20 bytes read"),
-        ("stall", "Read timed out"),
+        ("down", "answers 503 Service Unavailable"),
+        ("digest", "sends another file than the published one"),
+        ("truncated", "the connection ended early"),
+        ("stall", r"stopped sending \(data.timeout\)"),
     ],
 )
 def test_a_bad_mirror_is_left_for_the_next_and_named_when_all_fail(
@@ -268,10 +281,29 @@ def test_without_a_network_the_error_says_what_was_looked_for_where_and_what_nee
     assert f"{lookalike} ($LENET_DATA)" in message
     assert f"{bare_machine / 'system'} (the system's, no such folder)" in message
     assert f"{bare_machine / 'cache' / 'lenet' / 'toy'} (the cache, no such folder)" in message
-    assert f"{lookalike / 't10k-labels-idx1-ubyte'}: not toy's" in message
+    assert message.count(f"{lookalike}: files of these names with other content") == 1
     assert all(f"  {mirror}: " in message for mirror in closed)
-    assert "Connection refused" in message
+    assert message.count("connection refused") == 2
+    assert not re.search("[0-9a-f]{32}|Connection|urllib3|object at", message)
     assert "`data=mnist_5k` needs neither files nor a network" in message
+
+
+def test_what_is_told_of_downloads_that_fail_fits_a_terminal_whatever_fails(
+    toy: type[PublishedSource], bare_machine: Path, serve: Serve
+) -> None:
+    mirrors = [serve("digest"), serve("down"), "http://nowhere.invalid/" + "long/" * 20]
+    with pytest.raises(UserError) as error:
+        toy(mirrors=mirrors, timeout=0.3).load(seed=0)
+    told = str(error.value).partition("failed:\n")[2].splitlines()
+    assert max(map(len, told)) <= 80
+    assert told[2].startswith("  nowhere.invalid: ")
+
+
+def test_of_another_data_set_of_the_same_names_its_folder_and_name_are_told_once(tmp_path: Path) -> None:
+    faults = [(tmp_path / part.file_name, OtherContent("long", "mnist")) for part in PARTS]
+    report = search_report("toy", PARTS, [("the cache", tmp_path)], faults, whole=False)
+    assert report.endswith(f"Passed over:\n  {tmp_path}: files of mnist")
+    assert search_report("toy", PARTS, [], faults, whole=True).count("long") == 4
 
 
 def test_a_cache_that_cannot_be_written_is_one_error(

@@ -14,7 +14,7 @@ from lenet import evaluate, reproduce
 from lenet.errors import UserError
 from lenet.inference import evaluation
 from lenet.inference.matching import match
-from lenet.inference.scoring import by_class, calibration, calibration_error
+from lenet.inference.scoring import by_class, calibration, calibration_error, macro
 from lenet.recorded.stored import read_stored
 from lenet.tracking.finding import Finder
 from lenet.training.engine import Scores
@@ -89,7 +89,17 @@ def test_everything_is_told(beside_run, capsys):
     assert evaluate.main(["last"]) == 0
     output, error = capsys.readouterr()
     assert max(map(len, output.splitlines())) <= 80
-    for word in ("loss", "accuracy", "precision", "recall", "taken for", "calibration error", "its own data"):
+    for word in (
+        "the 500 test images",
+        "means of classes, 0 where undefined",
+        "loss",
+        "accuracy",
+        "precision",
+        "recall",
+        "taken for",
+        "calibration error",
+        "its own data",
+    ):
         assert word in output
     assert "evaluation/mnist_5k" in error
     found, error = told(capsys)
@@ -143,13 +153,13 @@ def test_a_run_that_was_evaluated_is_reproduced_as_before(workplace, records, ca
 
 
 def others(folder, labels, shape=(28, 28)):
-    """Save images of other classes in folders, and return what asks for them; half are for the test."""
+    """Save four images of each of other classes in folders, and return what asks for them."""
     generator = np.random.default_rng(1)
     for label in labels:
         (folder / label).mkdir(parents=True)
         for number in range(4):
             Image.fromarray(generator.integers(0, 256, shape, np.uint8)).save(folder / label / f"{number}.png")
-    return ["data=image_folder", f"data.root={folder}", "data.test=0.5"]
+    return ["data=image_folder", f"data.root={folder}"]
 
 
 def test_other_data_are_scored_by_position_and_that_is_said(beside_run, tmp_path, capsys):
@@ -162,7 +172,7 @@ def test_other_data_are_scored_by_position_and_that_is_said(beside_run, tmp_path
     assert "3 for article 3" in output
     assert "evaluation/articles" in error
     found, _ = told(capsys, *other)
-    assert (found["images"], found["classes_compared"]) == (20, "by position")
+    assert (found["images"], found["classes_compared"]) == (40, "by position")
     assert [row["stands_for"] for row in found["classes"]] == articles
     assert not found["trained_on_these_data"]
 
@@ -170,7 +180,7 @@ def test_other_data_are_scored_by_position_and_that_is_said(beside_run, tmp_path
 def test_fewer_of_the_same_classes_are_scored_by_name(beside_run, tmp_path, capsys):
     found, error = told(capsys, *others(tmp_path / "some", ["7", "3"]))
     assert "compared by name" in error
-    assert [row["images"] for row in found["classes"]] == [0, 0, 0, 2, 0, 0, 0, 2, 0, 0]
+    assert [row["images"] for row in found["classes"]] == [0, 0, 0, 4, 0, 0, 0, 4, 0, 0]
     assert found["classes"][0]["recall"] is None
 
 
@@ -266,6 +276,16 @@ def test_scores_by_class_and_calibration_are_as_counted_by_hand():
     assert calibration_error(bins) == pytest.approx((0.6 + 0.3 + 0.1 + 0) / 4)
     exact = calibration(scores([0], [0], [np.float32(1 / 15)]))
     assert len(exact) == 1
+
+
+def test_means_of_classes_are_scikit_learns_macro_averages_with_undefined_ones_as_0():
+    labels, predictions = [0, 0, 0, 1, 1, 2, 2, 2], [0, 0, 3, 0, 0, 2, 2, 0]  # 1: never taken; 3: no image; 4: neither
+    found = by_class(scores(labels, predictions, [0.5] * 8), "abcde")
+    sklearn = pytest.importorskip("sklearn.metrics")
+    for score in ("precision", "recall"):
+        expected = getattr(sklearn, f"{score}_score")(labels, predictions, average="macro", zero_division=0)
+        assert macro(found, score) == pytest.approx(expected, abs=1e-12)
+    assert macro(found, "precision") == pytest.approx((2 / 5 + 0 + 1 + 0) / 4)
 
 
 def test_classes_are_matched_by_name_first():

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from lenet.common.random import stream
 from lenet.common.validation import Fraction, validated
-from lenet.data.dataset import MAX_SIDE, Dataset, Images, Labels, split_classes
+from lenet.data.dataset import MAX_SIDE, Dataset
+from lenet.data.pool import Pool
 from lenet.data.scaling import ScalingKind
 
 Validation = Literal["report"] | Fraction
@@ -58,15 +58,23 @@ class DataSource(ABC):
         Raises `UserError` when the data cannot be had or is broken.
         """
 
+    def load_at_hand(self, seed: int) -> Dataset:
+        """Return the data as `load` does, but download nothing: raise `UserError` where that would be needed."""
+        return self.load(seed)
 
-def split_test(images: Images, labels: Labels, share: float, seed: int) -> tuple[Images, Labels, Images, Labels]:
-    """Split off a class-balanced share for testing: training images and labels, then those of the test.
 
-    Both parts are in an order drawn from the seed. Data without a test set tend to come sorted by class,
-    which no sampler that takes consecutive blocks could learn from.
-    """
-    generator = stream(seed, "test_split")
-    order = generator.permutation(len(labels))
-    kept, held_out = split_classes(labels[order], share, generator, key="data.test")
-    train, test = order[kept], order[held_out]
-    return images[train], labels[train], images[test], labels[test]
+class SplittingSource(DataSource):
+    """A source whose data may come without a test set of their own: a share `test` is split off by seed then."""
+
+    def __init__(self, validation: Validation, scaling: ScalingKind, test: float) -> None:
+        super().__init__(validation, scaling)
+        self.test = test
+
+    @abstractmethod
+    def read(self) -> Dataset | Pool:
+        """Return the data, whole where they have no test set. Raises `UserError` as `load` does."""
+
+    def load(self, seed: int) -> Dataset:
+        """Return the data, split by `seed` where they have no test set."""
+        found = self.read()
+        return found.split(self.test, seed) if isinstance(found, Pool) else found

@@ -1,7 +1,8 @@
 """Image files in folders, one for each class, or named in a table."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,17 @@ from lenet.common.random import stream
 from lenet.common.validation import Fraction, validated
 from lenet.data.dataset import MAX_BYTES, Dataset, Images, Labels
 from lenet.data.image_files import Channels, read_image
-from lenet.data.listing import Listed, class_names, list_classes, list_table
+from lenet.data.listing import Listed, class_names, holds_folders, list_classes, list_table
+from lenet.data.pool import Pool
 from lenet.data.scaling import ScalingKind
-from lenet.data.sources.base import DataSource, PathKey, Side, Validation, split_test
+from lenet.data.sources.base import PathKey, Side, SplittingSource, Validation
 from lenet.errors import UserError
 
+Reader = Callable[[Path], Images]
+"""What reads an image file as uint8 (C, H, W)."""
 
-class ImageFolder(DataSource):
+
+class ImageFolder(SplittingSource):
     """PNG, JPEG, BMP, GIF and TIFF files under `root`: class folders, or `train` and `test` with class
     folders.
 
@@ -37,15 +42,14 @@ class ImageFolder(DataSource):
         scaling: ScalingKind = "standard",
         test: Fraction = 0.2,
     ) -> None:
-        super().__init__(validation, scaling)
+        super().__init__(validation, scaling, test)
         self.root = root
         self.labels = labels
         self.size = size
         self.channels = channels
-        self.test = test
 
-    def load(self, seed: int) -> Dataset:
-        """List and read the images, and split them by `seed` where there is no test folder."""
+    def read(self, reader: Reader | None = None) -> Dataset | Pool:
+        """List and read the images, each by `reader`, if it is given, instead of by `size` and `channels`."""
         if not os.path.isdir(self.root):
             raise UserError(f"data.root={self.root}: no such folder; accepted: a folder of images.")
         train, test = self._list()
@@ -53,11 +57,13 @@ class ImageFolder(DataSource):
             classes = class_names(item.label for item in train + test)
         except UserError as fault:
             raise UserError(f"{self.root}: {fault}") from None
-        images = self._read([item.path for item in train + test])
+        images = self._read([item.path for item in train + test], reader)
         indices = {name: index for index, name in enumerate(classes)}
         labels = np.array([indices[item.label] for item in train + test], dtype=np.int64)
-        parts = _parts(images, labels, len(train)) if test else split_test(images, labels, self.test, seed)
-        return Dataset(self.root.resolve().name, *parts, classes, source=str(self.root))
+        name, source = self.root.resolve().name, str(self.root)
+        if not test:
+            return Pool(name, images, labels, classes, source)
+        return Dataset(name, *_parts(images, labels, len(train)), classes, source)
 
     def _list(self) -> tuple[list[Listed], list[Listed]]:
         """List the files for training and those for the test, none where a share is to be split off."""
@@ -66,11 +72,18 @@ class ImageFolder(DataSource):
         train, test = self.root / "train", self.root / "test"
         if os.path.isdir(train) and os.path.isdir(test):
             return list_classes(train, self.root), list_classes(test, self.root)
+        for lone in filter(os.path.isdir, (train, test)):
+            if holds_folders(lone):
+                raise UserError(
+                    f"data.root={self.root}: found `{lone.name}` without `{'train' if lone == test else 'test'}`; "
+                    f"accepted: both, or the folder with the class folders alone, data.root={lone}."
+                )
         return list_classes(self.root, self.root), []
 
-    def _read(self, paths: Sequence[Path]) -> Images:
+    def _read(self, paths: Sequence[Path], reader: Reader | None) -> Images:
         """Read all images (N, C, H, W)."""
-        first = read_image(paths[0], self.channels, self.size)
+        read = reader or partial(read_image, channels=self.channels, size=self.size)
+        first = read(paths[0])
         if first.nbytes * len(paths) > MAX_BYTES:
             raise UserError(
                 f"{self.root}: found {len(paths)} images of {first.nbytes} bytes; accepted: at most "
@@ -78,7 +91,7 @@ class ImageFolder(DataSource):
             )
         images = np.empty((len(paths), *first.shape), dtype=np.uint8)
         for index, path in enumerate(paths):
-            image = read_image(path, self.channels, self.size)
+            image = read(path)
             if image.shape != first.shape:
                 raise UserError(
                     f"{paths[0]} is of {first.shape[1]} x {first.shape[2]} pixels, {path} of "

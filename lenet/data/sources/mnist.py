@@ -14,6 +14,7 @@ from lenet.data.dataset import Dataset
 from lenet.data.download import download
 from lenet.data.files import default_roots, find_parts
 from lenet.data.idx import idx_images, idx_labels, read_idx
+from lenet.data.missing import Rejected, search_report
 from lenet.data.published import FASHION_MNIST, KMNIST, MNIST, PARTS, Part, Published
 from lenet.data.scaling import ScalingKind
 from lenet.data.sources.base import DataSource, PathKey, Validation
@@ -23,9 +24,10 @@ log = logging.getLogger(__name__)
 
 Mirrors = Annotated[list[Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")]], Field(min_length=1)]
 
-
-REPORTED = 8
-"""Files that a message says were passed over; more are counted."""
+ADVICE = (
+    "Put the files into a folder and name it: data.root=FOLDER, or LENET_DATA=FOLDER.\n"
+    "`data=mnist_5k` needs neither files nor a network."
+)
 
 
 class PublishedSource(DataSource):
@@ -57,14 +59,21 @@ class PublishedSource(DataSource):
 
     def load(self, seed: int) -> Dataset:
         """Find or download the four files; `seed` plays no part, since they come with a test set."""
+        return self._load(downloads=self.root is None)
+
+    def load_at_hand(self, seed: int) -> Dataset:
+        """Find the four files, and download none."""
+        return self._load(downloads=False)
+
+    def _load(self, downloads: bool) -> Dataset:
         if self.root is not None and not os.path.isdir(self.root):
             raise UserError(f"data.root={self.root}: no such folder; accepted: a folder with MNIST's four files.")
         roots = [("data.root", self.root)] if self.root is not None else default_roots(self.published.name)
         contents, rejected = self._find([root for _, root in roots])
         missing = [part for part in PARTS if part not in contents]
         if missing:
-            report = _search_report(self.published.name, missing, roots, rejected)
-            if self.root is not None:
+            report = search_report(self.published.name, missing, roots, rejected, whole=self.root is not None)
+            if not downloads:
                 raise UserError(report)
             contents |= self._download(missing, report)
         read = {part.role: content for part, (_, content) in contents.items()}
@@ -79,10 +88,10 @@ class PublishedSource(DataSource):
             source=", ".join(folders),
         )
 
-    def _find(self, roots: list[Path]) -> tuple[dict[Part, tuple[Path, bytearray]], list[str]]:
+    def _find(self, roots: list[Path]) -> tuple[dict[Part, tuple[Path, bytearray]], list[Rejected]]:
         """Return the first file that verifies for each part, with its content, and why others did not."""
         contents: dict[Part, tuple[Path, bytearray]] = {}
-        rejected: list[str] = []
+        rejected: list[Rejected] = []
         for part, paths in find_parts(roots).items():
             # Folders that held a part already come first, before large files of another data set are read.
             known = {path.parent for path, _ in contents.values()}
@@ -91,7 +100,7 @@ class PublishedSource(DataSource):
                     contents[part] = path, self._read(part, path)
                     break
                 except UserError as fault:
-                    rejected.append(str(fault))
+                    rejected.append((path, fault))
         return contents, rejected
 
     def _read(self, part: Part, path: Path) -> bytearray:
@@ -104,24 +113,13 @@ class PublishedSource(DataSource):
         contents = {}
         for part in parts:
             target = user_cache() / self.published.name / f"{part.file_name}.gz"
-            log.info("Downloading %s of %s to %s", target.name, self.published.name, target.parent)
+            log.info("Downloading %s to %s", target.name, target.parent)
             try:
                 download(target.name, self.mirrors, target, partial(self._read, part), self.timeout)
             except UserError as fault:
-                advice = "`data=mnist_5k` needs neither files nor a network."
-                raise UserError(f"{report}\n{fault}\n{advice}") from fault
+                raise UserError(f"{report}\n{fault}\n{ADVICE}") from fault
             contents[part] = target, self._read(part, target)
         return contents
-
-
-def _search_report(name: str, missing: list[Part], roots: list[tuple[str, Path]], rejected: list[str]) -> str:
-    """Say which files were looked for, where, and what was found instead."""
-    names = ", ".join(part.file_name for part in missing)
-    where = "\n  ".join(f"{root} ({label}{'' if os.path.isdir(root) else ', no such folder'})" for label, root in roots)
-    report = f"data={name}: did not find {names}, plain or .gz, under\n  {where}"
-    if rejected:
-        report += "\nPassed over:\n  " + "\n  ".join(rejected[:REPORTED])
-    return report + (f"\n  and {len(rejected) - REPORTED} more" if len(rejected) > REPORTED else "")
 
 
 class Mnist(PublishedSource):

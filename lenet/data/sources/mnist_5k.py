@@ -14,11 +14,12 @@ import numpy as np
 from lenet.common.files import write_atomically
 from lenet.common.validation import Fraction, validated
 from lenet.data.cache import user_cache
-from lenet.data.dataset import Dataset, Images, Labels
+from lenet.data.dataset import Images, Labels
 from lenet.data.npz import read_npz
+from lenet.data.pool import Pool
 from lenet.data.published import DIGITS
 from lenet.data.scaling import ScalingKind
-from lenet.data.sources.base import DataSource, Validation, split_test
+from lenet.data.sources.base import SplittingSource, Validation
 from lenet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -26,19 +27,18 @@ log = logging.getLogger(__name__)
 COUNT, SIDE = 5000, 28
 
 
-class Mnist5k(DataSource):
+class Mnist5k(SplittingSource):
     """500 images of each digit, at hand wherever this is installed; a share `test` is split off by seed."""
 
     @validated
     def __init__(self, validation: Validation = 0.1, scaling: ScalingKind = "standard", test: Fraction = 0.1) -> None:
-        super().__init__(validation, scaling)
-        self.test = test
+        super().__init__(validation, scaling, test)
 
-    def load(self, seed: int) -> Dataset:
-        """Return the digits, split into training and test by `seed`."""
+    def read(self) -> Pool:
+        """Return the digits."""
         path = _installed()
         images, labels = _cached(path)
-        return Dataset("mnist_5k", *split_test(images, labels, self.test, seed), DIGITS, source=str(path))
+        return Pool("mnist_5k", images, labels, DIGITS, source=str(path))
 
 
 def _installed() -> Path:

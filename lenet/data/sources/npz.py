@@ -8,15 +8,16 @@ import numpy.typing as npt
 from lenet.common.validation import Fraction, validated
 from lenet.data.dataset import Dataset, Images, Labels, index_classes
 from lenet.data.npz import read_npz
+from lenet.data.pool import Pool
 from lenet.data.scaling import ScalingKind
-from lenet.data.sources.base import DataSource, PathKey, Validation, split_test
+from lenet.data.sources.base import PathKey, SplittingSource, Validation
 from lenet.errors import UserError
 
 MAX_CHANNELS = 16
 """More channels than this are taken for a height: (N, 28, 28, 4) is not 28 channels."""
 
 
-class Npz(DataSource):
+class Npz(SplittingSource):
     """Arrays `images` and `labels`, and for the test `test_images` and `test_labels` in the same file.
 
     Or a second file, `test_images`, holds `images` and `labels` for the test; with neither, a share `test`
@@ -34,13 +35,12 @@ class Npz(DataSource):
         scaling: ScalingKind = "standard",
         test: Fraction = 0.2,
     ) -> None:
-        super().__init__(validation, scaling)
+        super().__init__(validation, scaling, test)
         self.images = images
         self.test_images = test_images
-        self.test = test
 
-    def load(self, seed: int) -> Dataset:
-        """Read the arrays, split by `seed` where there are none for the test."""
+    def read(self) -> Dataset | Pool:
+        """Read the arrays."""
         arrays = read_npz(self.images, ("images", "labels", "test_images", "test_labels"))
         images, labels = _pair(arrays, "", self.images)
         source = str(self.images)
@@ -51,7 +51,7 @@ class Npz(DataSource):
             held_out = _pair(arrays, "test_", self.images)
         else:
             classes, (labels,) = index_classes(labels)
-            return Dataset(self.images.stem, *split_test(images, labels, self.test, seed), classes, source)
+            return Pool(self.images.stem, images, labels, classes, source)
         classes, (labels, test_labels) = index_classes(labels, held_out[1])
         return Dataset(self.images.stem, images, labels, held_out[0], test_labels, classes, source)
 
