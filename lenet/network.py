@@ -21,13 +21,17 @@ MAX_OUTPUT = 2**31
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One line of the layer table: the output's shape for one sample, and what the layer costs."""
+    """One line of the layer table: the output's shape for one sample, and what the layer costs.
+
+    `operations` are floating-point operations as `Layer.operations` counts them; None where the layer does not tell.
+    """
 
     name: str
     kind: str
     shape: Shape
     parameters: int
     multiply_accumulates: int
+    operations: int | None
 
 
 class Network:
@@ -59,7 +63,14 @@ class Network:
                     f"{MAX_PARAMETERS:,} parameters in all and {MAX_OUTPUT:,} numbers a sample."
                 )
             self.summaries.append(
-                LayerSummary(layer.name, type(layer).__name__, shape, size, layer.multiply_accumulates())
+                LayerSummary(
+                    layer.name,
+                    type(layer).__name__,
+                    shape,
+                    size,
+                    _count(layer, "multiply_accumulates", layer.multiply_accumulates()),
+                    None if (told := layer.operations()) is None else _count(layer, "operations", told),
+                )
             )
         if shape != (classes,):
             raise ShapeError(
@@ -176,6 +187,16 @@ def _specs(layer: Layer, specs: object) -> Mapping[str, ParameterSpec]:
     raise ShapeError(
         f"layer `{layer.name}` ({type(layer).__qualname__}): parameter_specs returns {specs!r}; accepted: a mapping of "
         "names to ParameterSpec."
+    )
+
+
+def _count(layer: Layer, method: str, count: object) -> int:
+    """Return what a method that counts returned; raise `ShapeError` where it is no count."""
+    if isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 0:
+        return int(count)
+    raise ShapeError(
+        f"layer `{layer.name}` ({type(layer).__qualname__}): {method} returns {count!r}; accepted: a whole number, "
+        "at least 0, of one sample's forward pass."
     )
 
 

@@ -154,5 +154,8 @@ def _seconds(plan: Plan, dataset: Dataset) -> dict[str, Seconds]:
 
 
 def _whole(plan: Plan, network: Network) -> LayerSummary:
-    work = sum(each.multiply_accumulates for each in network.summaries)
-    return LayerSummary("", type(plan.loss).__name__, (network.classes,), network.trained, work)
+    layers = network.summaries
+    work = sum(each.multiply_accumulates for each in layers)
+    told = [each.operations for each in layers if each.operations is not None]
+    operations = sum(told) if len(told) == len(layers) else None
+    return LayerSummary("", type(plan.loss).__name__, (network.classes,), network.trained, work, operations)

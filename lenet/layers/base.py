@@ -85,6 +85,16 @@ class Layer:
         """Return the multiply-accumulates of one sample's forward pass."""
         return 0
 
+    def operations(self) -> int | None:
+        """Return the floating-point operations of one sample's forward pass in training, once `setup` has been called.
+
+        None says that they are not told. Counted is what the formula asks for, however it is computed: one for an
+        addition, product, quotient, comparison, maximum, root, exp or tanh, and so two for a multiply-accumulate, the
+        bias being what a sum begins with. Zeros of a padding count like pixels. Moving numbers, drawing random ones,
+        and what is done once for a whole batch or group count for nothing.
+        """
+        return 2 * self.multiply_accumulates() or None
+
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         """Take the arrays to work on: parameters to read, gradients to write, each by name in its logical shape."""
         self.backend = backend

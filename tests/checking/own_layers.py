@@ -28,7 +28,7 @@ class Scale(Layer):
     def parameter_specs(self):
         return {"weight": ParameterSpec(self.shape, fans=(1, 1))}
 
-    def multiply_accumulates(self):
+    def operations(self):
         return math.prod(self.shape)
 
     def forward(self, x):

@@ -14,6 +14,14 @@ from lenet.check import main
 from tests.checking import own_layers
 
 DATA = ("data=npz", "data.images=digits.npz", "backend=numpy")
+JSON = ("--format", "json")
+LENET5 = {
+    # Twice the multiply-accumulates; ReLU: the numbers put out; pools: those taken in, four for each window.
+    **{"conv1": 235_200, "activation1": 4_704, "pool1": 4_704},
+    **{"conv2": 480_000, "activation2": 1_600, "pool2": 1_600},
+    "flatten": 0,
+    **{"linear1": 96_000, "activation3": 120, "linear2": 20_160, "activation4": 84, "linear3": 1_680},
+}
 NETWORK = """\
 layers:
   - {{ _target_: lenet.layers.Conv2d, channels: 2, kernel_size: 5, stride: 3 }}
@@ -46,11 +54,35 @@ def test_a_user_s_layer_is_checked_and_measured_in_eighty_columns(check):
     rows = {line.split()[0]: line.split() for line in shown.splitlines()[3:8]}
     assert list(rows) == ["conv2d1", "scale1", "flatten1", "linear1", "network"]
     assert rows["conv2d1"][1:5] == ["2×4×4", "52", "1.6", "k"]
-    assert rows["scale1"][1:4] == ["2×4×4", "32", "64"]
-    assert rows["flatten1"][1:4] == ["32", "0", "–"]
-    assert rows["network"][1:5] == ["3", "183", "1.86", "k"]
+    assert rows["scale1"][1:4] == ["2×4×4", "32", "32"]
+    assert rows["flatten1"][1:4] == ["32", "0", "0"]
+    assert rows["network"][1:5] == ["3", "183", "1.82", "k"]
     assert all(row[-1] == "right" and float(row[-2]) < 1e-6 for row in rows.values())
     assert all(float(row[-3]) > 0 and float(row[-4]) > 0 for row in rows.values())
+
+
+def test_a_total_that_lacks_a_layer_s_operations_says_so(check):
+    code, shown, _ = check("Swish")
+    rows = {line.split()[0]: line.split() for line in shown.splitlines()[3:8]}
+    assert code == 0
+    assert max(map(len, shown.splitlines())) <= 80
+    assert rows["swish1"][3] == "–"
+    assert rows["network"][3:5] == ["≥1.79", "k"]
+    assert "≥: at least" in shown
+    told = {row["layer"]: (row["flop"], row["flop_complete"]) for row in json.loads(check("Swish", *JSON)[1])}
+    assert told == {
+        "conv2d1": (1600, True),
+        "swish1": (None, False),
+        "flatten1": (0, True),
+        "linear1": (192, True),
+        "network": (1792, False),
+    }
+
+
+def test_the_operations_of_lenet_5_are_those_counted_by_hand(workplace, capsys):
+    assert main([*JSON]) == 0
+    told = {row["layer"]: row["flop"] for row in json.loads(capsys.readouterr().out)}
+    assert told == LENET5 | {"network": sum(LENET5.values())}
 
 
 def test_a_wrong_gradient_ends_in_exit_code_1_and_one_message(check):
