@@ -129,11 +129,14 @@ class Network:
             else:
                 parameters[name][...] = spec.initial
 
-    def replica(self) -> "Network":
-        """Return a network that shares `theta` and has gradients and buffers of its own, for another computation."""
+    def replica(self, to_images: bool = False) -> "Network":
+        """Return a network that shares `theta` and has gradients and buffers of its own, for another computation.
+
+        With `to_images` its `backward` goes on to the images, though training has no use for their gradient.
+        """
         twin = copy.copy(self)
         twin.layers = [copy.copy(layer) for layer in self.layers]
-        twin._bind()
+        twin._bind(to_images)
         return twin
 
     def forward(self, x: Array) -> Array:
@@ -142,19 +145,26 @@ class Network:
             x = layer.forward(x)
         return x
 
-    def backward(self, dy: Array) -> None:
-        """Write into `gradient` what the last `forward`'s logits' gradient `dy` `(N, K)` makes of it."""
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
-            if not layer.needs_input_gradient:
-                return
+    def backward(self, dy: Array) -> Array | None:
+        """Write into `gradient` what the last `forward`'s logits' gradient `dy` `(N, K)` makes of it.
 
-    def _bind(self) -> None:
-        """Give every layer its views of `theta` and of a fresh `gradient`."""
+        Returns the images' gradient of a `replica` that goes `to_images`, else None.
+        """
+        for layer in reversed(self.layers):
+            below = layer.backward(dy)
+            if not layer.needs_input_gradient:
+                return None
+            dy = below
+        return dy
+
+    def _bind(self, below: bool = False) -> None:
+        """Give every layer its views of `theta` and of a fresh `gradient`.
+
+        `below` says whether the gradient must reach what is below a layer, at first the images.
+        """
         self.now = Pass()
         self.gradient = self.backend.zeros(self.size)
         parameters, gradients = self.views(self.theta), self.views(self.gradient)
-        below = False  # whether a layer so far has parameters, so that the gradient must reach it
         previous: Layer | None = None
         for layer in self.layers:
             names = layer.parameter_specs()

@@ -14,6 +14,8 @@ SHORTEST = 8
 """Characters of a layer's name in a table, at least."""
 RIGHT = ("params", "FLOP", "forward\nµs", "backward\nµs", "error")
 NETWORK = "network"
+AGREES, WRONG = "right", "WRONG"
+"""Verdicts on gradients."""
 EXPLANATION = """\
 FLOP: floating-point operations of an image's forward pass in training: one for
 an addition, product, quotient, comparison, maximum, root, exp or tanh, two for
@@ -24,7 +26,7 @@ gradient's largest element.
 
 
 def rows_of(findings: Sequence[Finding], tolerance: float) -> list[Row]:
-    """Return a row for each layer, and a last one of the whole network.
+    """Return a row for each layer, and a last one of the whole network, which is right only if all layers are.
 
     Floating-point operations are counted as `Layer.operations` says, and None where a layer does not tell; the
     network's are their sum, which `flop_complete` says to be of all layers. Times are of one image, in microseconds,
@@ -50,6 +52,10 @@ def rows_of(findings: Sequence[Finding], tolerance: float) -> list[Row]:
                 "problem": " ".join(_problems(finding, tolerance)) or None,
             }
         )
+    wrong = [row["layer"] for row in rows[:-1] if row["verdict"] == WRONG]
+    if wrong and rows[-1]["verdict"] == AGREES:
+        # Of a network's gradients only some elements are looked at, and a layer's fault may be in others.
+        rows[-1] |= {"verdict": WRONG, "problem": f"wrong in it: {', '.join(wrong)}."}
     rows[-1]["flop"] = sum(row["flop"] or 0 for row in rows[:-1])
     for key in ("forward_us", "backward_us"):
         times = [row[key] for row in rows if row[key] is not None]
@@ -81,7 +87,7 @@ def _verdict(finding: Finding, tolerance: float) -> str:
         return "faulty"
     if not finding.agreements:
         return ""  # the network as a whole, where a layer is at fault
-    return "right" if all(_agrees(each, tolerance) for each in finding.agreements.values()) else "WRONG"
+    return AGREES if all(_agrees(each, tolerance) for each in finding.agreements.values()) else WRONG
 
 
 def _problems(finding: Finding, tolerance: float) -> Iterator[str]:

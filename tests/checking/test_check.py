@@ -39,8 +39,8 @@ def check(workplace, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(workplace))
     monkeypatch.delitem(sys.modules, "their_layers", raising=False)
 
-    def run(layer, *arguments):
-        (workplace / "conf/network/own.yaml").write_text(NETWORK.format(layer))
+    def run(layer, *arguments, network=NETWORK):
+        (workplace / "conf/network/own.yaml").write_text(network.format(layer))
         code = main([*DATA, "--config-dir", "conf", "network=own", *arguments])
         return code, *capsys.readouterr()
 
@@ -100,6 +100,29 @@ def test_a_wrong_gradient_ends_in_exit_code_1_and_one_message(check):
         r"lenet: layer `meangradient1` \(MeanGradient\): the gradient of `weight` is wrong: at \(\d, \d, \d\) ", error
     )
     assert rows["meangradient1"]["problem"] in error
+
+
+BELOW = """\
+layers:
+  - {{ _target_: lenet.layers.Flatten }}
+  - {{ _target_: their_layers.{} }}
+  - {{ _target_: lenet.layers.Linear, features: classes }}
+"""
+
+
+def test_a_network_with_a_wrong_layer_below_all_parameters_is_wrong(check):
+    code, shown, error = check("Slow", *JSON, network=BELOW)
+    rows = {row["layer"]: row for row in json.loads(shown)}
+    assert code == 1
+    assert {name: row["verdict"] for name, row in rows.items()} == {
+        **dict.fromkeys(("flatten1", "linear1"), "right"),
+        **dict.fromkeys(("slow1", "network"), "WRONG"),
+    }
+    assert rows["network"]["parameter_error"] < 1e-6
+    assert rows["network"]["input_error"] > 1e-3
+    assert rows["network"]["problem"].startswith("network: the gradient of its input is wrong: at (")
+    assert error.startswith("lenet: layer `slow1` (Slow): the gradient of its input is wrong")
+    assert error.count("\n") == 1
 
 
 def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
