@@ -104,14 +104,25 @@ class Layer:
 
     def forward(self, x: Array) -> Array:
         """Return what the layer makes of a batch `(N, …)`."""
-        raise NotImplementedError
+        raise NotImplementedError(_missing(self, "forward(self, x)", "a batch's output"))
 
     def backward(self, dy: Array) -> Array | None:
         """Write the parameters' gradients and return the gradient of the last input (None where nobody needs it).
 
         `dy` may be written over: the layer above has no more use for it.
         """
-        raise NotImplementedError
+        raise NotImplementedError(_missing(self, "backward(self, dy)", "the gradient of the last input"))
+
+
+def called(layer: Layer) -> str:
+    """Return what a layer is called in a message."""
+    kind = type(layer)
+    return f"layer `{layer.name or kind.__name__}` ({kind.__module__}.{kind.__qualname__})"
+
+
+def _missing(layer: Layer, method: str, result: str) -> str:
+    name = method.partition("(")[0]
+    return f"{called(layer)}: {name} is missing; accepted: a method {method} that returns {result}."
 
 
 def image_shape(layer: Layer, shape: Shape) -> tuple[int, int, int]:

@@ -129,6 +129,21 @@ class Raises(Swish):
         raise KeyError("momentum")
 
 
+class RaisesNothingSaid(Swish):
+    def backward(self, dy):
+        raise NotImplementedError
+
+
+class NoBackward(Layer):
+    def forward(self, x):
+        return x * 2
+
+
+class NoForward(Layer):
+    def backward(self, dy):
+        return dy * 2
+
+
 class RaisesInSetup(Swish):
     def setup(self, shape):
         return shape[7]
