@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from hydra.utils import get_object
 from pydantic import ValidationError
 
+from lenet.common.raised import raised
 from lenet.configuration import trust
-from lenet.errors import UserError, did_you_mean
+from lenet.errors import Failure, UserError, did_you_mean
 
 Part = TypeVar("Part")
 logging.getLogger("hydra.utils").addHandler(logging.NullHandler())  # what it logs, a `UserError` says
@@ -30,7 +31,12 @@ def make(node: Any, key: str, kind: type[Part], allowed: Collection[str] | None 
         )
     path = node["_target_"]
     target = _resolve(path, key, kind) if allowed is None else trust.resolve(path, key, kind, allowed)
-    part = call(target, {name: value for name, value in node.items() if name != "_target_"}, key)
+    try:
+        part = call(target, {name: value for name, value in node.items() if name != "_target_"}, key)
+    except (UserError, Failure):
+        raise
+    except Exception as error:  # the user's own class may raise anything
+        raise UserError(f"`{key}` ({path}) cannot be made: it raises {raised(error, target)}.") from error
     if not isinstance(part, kind):
         raise UserError(f"`{key}._target_` is {node['_target_']!r}, which makes no {kind.__name__} but {part!r}.")
     return part
@@ -72,6 +78,10 @@ def _resolve(path: str, key: str, kind: type) -> Callable[..., Any]:
         raise UserError(f"`{key}._target_` is {path!r}, which is not a class or function but {target!r}.")
     if isinstance(target, type) and not issubclass(target, kind):
         raise UserError(f"`{key}._target_` is {path!r}, which is no {kind.__name__}.")
+    if lacking := sorted(getattr(target, "__abstractmethods__", ())):
+        raise UserError(
+            f"`{key}._target_` is {path!r}, which lacks {', '.join(lacking)}; accepted: a class that has it."
+        )
     return target  # type: ignore[no-any-return]
 
 

@@ -2,6 +2,7 @@
 
 from lenet.data.augmentation import Augmentation
 from lenet.data.dataset import Dataset, split_classes
+from lenet.data.loading import load
 from lenet.data.scaling import scaling
 from lenet.data.sources import DataSource, FashionMnist, Idx, ImageFolder, Kmnist, Mnist, Mnist5k, Npz
 
@@ -16,6 +17,7 @@ __all__ = [
     "Mnist",
     "Mnist5k",
     "Npz",
+    "load",
     "scaling",
     "split_classes",
 ]

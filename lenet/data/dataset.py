@@ -40,6 +40,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         check(self)
+        object.__setattr__(self, "classes", tuple(self.classes))
         for part in ("train_images", "train_labels", "test_images", "test_labels"):
             array = np.ascontiguousarray(getattr(self, part)).view()
             array.flags.writeable = False
@@ -57,6 +58,12 @@ class Dataset:
 
 def check(data: Dataset) -> None:
     """Raise `UserError`, naming `data.source`, unless its images, labels and class names fit together."""
+    for part in ("name", "source"):
+        if not isinstance(value := getattr(data, part), str):
+            raise UserError(f"Dataset: found `{part}` {value!r:.100}; accepted: a text.")
+    names = data.classes
+    if not (isinstance(names, tuple | list) and all(isinstance(name, str) for name in names)):
+        raise _misfit(data, f"classes {names!r:.100}", "a tuple of texts, the name of each class")
     if not 2 <= len(data.classes) <= MAX_CLASSES:
         raise _misfit(data, f"{len(data.classes)} classes", f"2 to {MAX_CLASSES}")
     if len(set(data.classes)) != len(data.classes):
@@ -73,6 +80,9 @@ def check(data: Dataset) -> None:
 
 
 def _check_part(data: Dataset, part: str, images: Images, labels: Labels) -> None:
+    for kind, array in (("images", images), ("labels", labels)):
+        if not isinstance(array, np.ndarray):
+            raise _misfit(data, f"{part} {kind} in a {type(array).__name__}", "a NumPy array")
     if images.ndim != 4 or images.dtype != np.uint8:
         raise _misfit(data, f"{part} images {images.dtype}{images.shape}", "uint8 (N, C, H, W)")
     if labels.ndim != 1 or labels.dtype != np.int64:

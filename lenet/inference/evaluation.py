@@ -12,7 +12,7 @@ from lenet.configuration.build import TrackingSettings, build
 from lenet.configuration.composition import set_values
 from lenet.configuration.config import compose_config
 from lenet.configuration.construct import make
-from lenet.data import Dataset, DataSource
+from lenet.data import Dataset, DataSource, load
 from lenet.data.loader import ImageTable
 from lenet.errors import UserError, did_you_mean
 from lenet.inference.matching import How, match
@@ -120,7 +120,7 @@ def evaluate(stored: Stored, overrides: Sequence[str], allowed: Collection[str],
     trained = Trained(saved, allowed, plan.backend.open())
     if other:
         source = make(compose_config([*other, *of_data])["data"], "data", DataSource)
-        dataset = source.load(plan.seed)
+        dataset = load(source, plan.seed)
     else:
         dataset = Workbench().dataset(plan)
         stored.check_data(dataset.digest, saved)

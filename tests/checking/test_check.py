@@ -146,7 +146,11 @@ def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
     ("layer", "code", "said"),
     [
         ("RaisesInSetup", 1, r"`raisesinsetup1` .*: setup raises IndexError: .*\(their_layers\.py, line \d+\)"),
-        ("RaisesInInit", 1, r"`RaisesInInit` .*: __init__ raises KeyError: 'alpha'"),
+        (
+            "RaisesInInit",
+            2,
+            r"`network\.layers\[1\]` \(their_layers\.RaisesInInit\) cannot be .* KeyError: 'alpha' \(their",
+        ),
         ("SetupNone", 2, r"`setupnone1` \(SetupNone\): setup returns None; accepted: the shape"),
         ("SpecsNone", 2, r"`specsnone1` \(SpecsNone\): parameter_specs returns None; accepted: a mapping"),
         ("NotALayer", 2, r"`network\.layers\[1\]\._target_` is 'their_layers\.NotALayer', which is no Layer"),
