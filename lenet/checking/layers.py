@@ -103,7 +103,7 @@ def calling(layer: Layer, method: str) -> Iterator[None]:
 
 @contextmanager
 def blaming() -> Iterator[None]:
-    """Turn what a layer raises as it is made, or asked for shapes and parameters, into a `LayerFault`."""
+    """Turn what a layer raises as it is asked for shapes, parameters or costs, or is bound, into a `LayerFault`."""
     try:
         yield
     except (UserError, Failure):

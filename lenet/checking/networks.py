@@ -44,7 +44,7 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
     """Check each layer of a plan's network, in their order, and in the end the network as a whole.
 
     Gradients are taken in float64 on the CPU, and time is measured as in training, on the plan's own backend. Raises
-    `UserError` where the layers do not fit the data or each other, and `LayerFault` where one raises as it is made.
+    `UserError` where the layers do not fit the data or each other, and `LayerFault` where one raises before them.
     """
     backend = BackendSettings("numpy", "float64", 1).open()
     network = _network(plan, dataset, backend)

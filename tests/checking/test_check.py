@@ -154,7 +154,7 @@ def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
         ("SetupNone", 2, r"`setupnone1` \(SetupNone\): setup returns None; accepted: the shape"),
         ("SpecsNone", 2, r"`specsnone1` \(SpecsNone\): parameter_specs returns None; accepted: a mapping"),
         ("NotALayer", 2, r"`network\.layers\[1\]\._target_` is 'their_layers\.NotALayer', which is no Layer"),
-        ("Nothing", 2, r"'their_layers\.Nothing', which cannot be imported"),
+        ("Nothing", 2, r"'their_layers\.Nothing', which cannot be imported: there is no `Nothing` in `their_layers`\."),
     ],
 )
 def test_a_layer_that_cannot_be_made_is_said_in_one_message(check, layer, code, said):
@@ -170,6 +170,7 @@ def test_a_layer_that_cannot_be_made_is_said_in_one_message(check, layer, code, 
         (["optimizer.lr=0.1,0.2"], "`optimizer.lr` is given several values: accepted here: one"),
         (["hydra.mode=MULTIRUN"], "hydra.mode is MULTIRUN"),
         (["-m"], "unknown option `-m`"),
+        (["lenet5"], "Cannot read `lenet5`: it has no `=`. Overrides are written key=value"),
         (["network=lenet6"], "`network=lenet6` is not an option"),
         (["--config-dir", "nowhere"], "--config-dir is 'nowhere', which is not a folder"),
         (["data=npz", "data.images=nothing.npz"], "nothing.npz"),
