@@ -45,14 +45,12 @@ def _main(arguments: Sequence[str]) -> int:
 
     folder = [] if options.config_dir is None else [f"--config-dir={options.config_dir}"]
     command = read([*options.overrides, *folder], sweeps=False)
-    from lenet.checking.layers import blaming
     from lenet.checking.networks import check_network
     from lenet.checking.report import problems, render, rows_of
     from lenet.configuration.build import build
     from lenet.running.workbench import Workbench
 
-    with blaming():
-        plan = build(command.jobs[0].config)
+    plan = build(command.jobs[0].config)
     findings = check_network(plan, Workbench().dataset(plan))
     write_out(render(rows_of(findings, tolerance), options.format))
     if wrong := problems(findings, tolerance):

@@ -21,13 +21,17 @@ MAX_OUTPUT = 2**31
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One line of the layer table: the output's shape for one sample, and what the layer costs."""
+    """One line of the layer table: the output's shape for one sample, and what the layer costs.
+
+    `operations` are floating-point operations as `Layer.operations` counts them; None where the layer does not tell.
+    """
 
     name: str
     kind: str
     shape: Shape
     parameters: int
     multiply_accumulates: int
+    operations: int | None
 
 
 class Network:
@@ -59,7 +63,14 @@ class Network:
                     f"{MAX_PARAMETERS:,} parameters in all and {MAX_OUTPUT:,} numbers a sample."
                 )
             self.summaries.append(
-                LayerSummary(layer.name, type(layer).__name__, shape, size, layer.multiply_accumulates())
+                LayerSummary(
+                    layer.name,
+                    type(layer).__name__,
+                    shape,
+                    size,
+                    _count(layer, "multiply_accumulates", layer.multiply_accumulates()),
+                    None if (told := layer.operations()) is None else _count(layer, "operations", told),
+                )
             )
         if shape != (classes,):
             raise ShapeError(
@@ -118,11 +129,14 @@ class Network:
             else:
                 parameters[name][...] = spec.initial
 
-    def replica(self) -> "Network":
-        """Return a network that shares `theta` and has gradients and buffers of its own, for another computation."""
+    def replica(self, to_images: bool = False) -> "Network":
+        """Return a network that shares `theta` and has gradients and buffers of its own, for another computation.
+
+        With `to_images` its `backward` goes on to the images, though training has no use for their gradient.
+        """
         twin = copy.copy(self)
         twin.layers = [copy.copy(layer) for layer in self.layers]
-        twin._bind()
+        twin._bind(to_images)
         return twin
 
     def forward(self, x: Array) -> Array:
@@ -131,19 +145,26 @@ class Network:
             x = layer.forward(x)
         return x
 
-    def backward(self, dy: Array) -> None:
-        """Write into `gradient` what the last `forward`'s logits' gradient `dy` `(N, K)` makes of it."""
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
-            if not layer.needs_input_gradient:
-                return
+    def backward(self, dy: Array) -> Array | None:
+        """Write into `gradient` what the last `forward`'s logits' gradient `dy` `(N, K)` makes of it.
 
-    def _bind(self) -> None:
-        """Give every layer its views of `theta` and of a fresh `gradient`."""
+        Returns the images' gradient of a `replica` that goes `to_images`, else None.
+        """
+        for layer in reversed(self.layers):
+            below = layer.backward(dy)
+            if not layer.needs_input_gradient:
+                return None
+            dy = below
+        return dy
+
+    def _bind(self, below: bool = False) -> None:
+        """Give every layer its views of `theta` and of a fresh `gradient`.
+
+        `below` says whether the gradient must reach what is below a layer, at first the images.
+        """
         self.now = Pass()
         self.gradient = self.backend.zeros(self.size)
         parameters, gradients = self.views(self.theta), self.views(self.gradient)
-        below = False  # whether a layer so far has parameters, so that the gradient must reach it
         previous: Layer | None = None
         for layer in self.layers:
             names = layer.parameter_specs()
@@ -176,6 +197,16 @@ def _specs(layer: Layer, specs: object) -> Mapping[str, ParameterSpec]:
     raise ShapeError(
         f"layer `{layer.name}` ({type(layer).__qualname__}): parameter_specs returns {specs!r}; accepted: a mapping of "
         "names to ParameterSpec."
+    )
+
+
+def _count(layer: Layer, method: str, count: object) -> int:
+    """Return what a method that counts returned; raise `ShapeError` where it is no count."""
+    if isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 0:
+        return int(count)
+    raise ShapeError(
+        f"layer `{layer.name}` ({type(layer).__qualname__}): {method} returns {count!r}; accepted: a whole number, "
+        "at least 0, of one sample's forward pass."
     )
 
 

@@ -1,6 +1,7 @@
 """What the page on extending says works as it is written there: its files, in a new folder, and its commands."""
 
 import itertools
+import json
 import re
 import shlex
 import subprocess
@@ -94,6 +95,19 @@ def test_the_callback_records_what_the_page_says(here, records):
     weights = checkpoint.load(artifacts(run) / "checkpoints/last.npz").arrays["param/conv1/weight"]
     assert run.data.metrics["callbacks/norms/conv1/weight"] == pytest.approx(np.linalg.norm(weights))
     assert run.info.run_name in (artifacts(run) / "callbacks/norms/summary.txt").read_text()
+
+
+def test_the_layer_that_tells_its_operations_is_counted_and_the_other_is_not(here, capsys):
+    shown = {}
+    for words in lay("A layer", here):
+        if words[2] == "lenet.check":
+            assert check.main([*words[3:], "--format", "json"]) == 0
+            shown[words[-1]] = [(row["flop"], row["flop_complete"]) for row in json.loads(capsys.readouterr().out)]
+    of_linear = 2 * 784 * 10
+    assert shown == {
+        "network=smooth": [(0, True), (None, False), (of_linear, True), (of_linear, False)],
+        "network=counted": [(0, True), (5 * 784, True), (of_linear, True), (5 * 784 + of_linear, True)],
+    }
 
 
 @pytest.mark.slow

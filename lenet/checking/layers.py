@@ -1,20 +1,22 @@
 """One layer, called as training calls it: held to what a layer has to do, and its gradients compared."""
 
-import inspect
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lenet.checking.gradients import DIRECTIONS, SINGLES, Agreement, Floats, Slopes, agreement
+from lenet.common.raised import raised
 from lenet.errors import Failure, UserError
-from lenet.layers.base import Layer, Shape
+from lenet.layers.base import Layer, Shape, called
 
 INPUT = "input"
 """What the gradient of a layer's input is called, beside those of its parameters."""
+
+UNWRITTEN = (Layer.forward, Layer.backward)
+"""What stands for a method that a layer does not have; what it raises says so."""
 
 
 class LayerFault(Failure):
@@ -94,13 +96,14 @@ def calling(layer: Layer, method: str) -> Iterator[None]:
     except (UserError, Failure):
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise _fault(layer, method, f"raises {type(error).__name__}: {reason}{_where(error, layer)}") from error
+        if isinstance(error, NotImplementedError) and getattr(type(layer), method, None) in UNWRITTEN:
+            raise LayerFault(str(error)) from error  # which says that the method is missing
+        raise _fault(layer, method, f"raises {raised(error, type(layer))}") from error
 
 
 @contextmanager
 def blaming() -> Iterator[None]:
-    """Turn what a layer raises as it is made, or asked for shapes and parameters, into a `LayerFault`."""
+    """Turn what a layer raises as it is asked for shapes, parameters or costs, or is bound, into a `LayerFault`."""
     try:
         yield
     except (UserError, Failure):
@@ -138,18 +141,5 @@ def _fault(layer: Layer, method: str, what: str) -> LayerFault:
     return LayerFault(f"{called(layer)}: {method} {what}.")
 
 
-def called(layer: Layer) -> str:
-    """Return what a layer is called in a message."""
-    kind = type(layer)
-    return f"layer `{layer.name or kind.__name__}` ({kind.__module__}.{kind.__qualname__})"
-
-
 def _described(value: object) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
-
-
-def _where(error: Exception, layer: Layer) -> str:
-    """Return the last line of the layer's own file that an exception came by."""
-    file = inspect.getsourcefile(type(layer))
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

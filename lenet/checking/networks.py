@@ -9,7 +9,7 @@ import numpy as np
 from lenet.arrays.backend import Array, Backend, BackendSettings
 from lenet.arrays.memory import Workspace
 from lenet.checking.gradients import Agreement, Floats, Slopes, agreement
-from lenet.checking.layers import LayerFault, blaming, calling, check_layer, forward
+from lenet.checking.layers import INPUT, LayerFault, blaming, calling, check_layer, forward
 from lenet.checking.timing import Seconds, measure
 from lenet.common.random import stream
 from lenet.configuration.build import Plan
@@ -44,7 +44,7 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
     """Check each layer of a plan's network, in their order, and in the end the network as a whole.
 
     Gradients are taken in float64 on the CPU, and time is measured as in training, on the plan's own backend. Raises
-    `UserError` where the layers do not fit the data or each other, and `LayerFault` where one raises as it is made.
+    `UserError` where the layers do not fit the data or each other, and `LayerFault` where one raises before them.
     """
     backend = BackendSettings("numpy", "float64", 1).open()
     network = _network(plan, dataset, backend)
@@ -59,10 +59,8 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
         images = _dusted(images, generator)
         for name, agreements in _check_layers(network, images, generator, faults):
             _keep_worst(found[name], agreements)
-        if not faults and network.trained:
-            _keep_worst(
-                found[summaries[-1].name], {"parameters": _check_whole(plan, network, images, labels, generator)}
-            )
+        if not faults:
+            _keep_worst(found[summaries[-1].name], _check_whole(plan, network, images, labels, generator))
     seconds = {} if faults else _seconds(plan, dataset)
     return [Finding(each, found[each.name], faults.get(each.name), seconds.get(each.name)) for each in summaries]
 
@@ -120,20 +118,33 @@ def _check_layers(
 
 def _check_whole(
     plan: Plan, network: Network, images: Floats, labels: Array, generator: np.random.Generator
-) -> Agreement:
-    """Return how the gradient of the mean loss agrees, as training has it: layers may write over what is below them.
+) -> dict[str, Agreement]:
+    """Return how the gradients of the mean loss agree, as training has them: layers may write over what is below them.
 
-    Elements are looked at one by one, since along a direction of all parameters too many kinks are passed.
+    Below the first parameters training computes none, so that of the images shows whether the layers there are right.
+    Elements are looked at one by one, since along a direction of all of them too many kinks are passed.
     """
     plan.loss.bind(network.backend)
+    to_images = network.replica(to_images=True)
+    vars(to_images.now).update(vars(network.now))
+    images = np.array(images)
 
-    def loss() -> float:
-        return float(plan.loss.forward(network.forward(np.array(images)), labels).sum()) / len(images)
+    def loss(of: Network) -> float:
+        return float(plan.loss.forward(of.forward(np.array(images)), labels).sum()) / len(images)
 
-    slopes = Slopes(loss, network.theta[: network.trained])
-    loss()
-    network.backward(plan.loss.backward(1 / len(images)))
-    return agreement(slopes, np.array(network.gradient[: network.trained]), generator, directions=0)
+    def gradient(of: Network) -> Array | None:
+        loss(of)
+        return of.backward(plan.loss.backward(1 / len(images)))
+
+    found: dict[str, Agreement] = {}
+    if network.trained:
+        theta = network.theta[: network.trained]
+        slopes = Slopes(lambda: loss(network), theta)
+        gradient(network)
+        found["parameters"] = agreement(slopes, np.array(network.gradient[: len(theta)]), generator, directions=0)
+    slopes = Slopes(lambda: loss(to_images), images)
+    found[INPUT] = agreement(slopes, np.array(gradient(to_images)), generator, directions=0)
+    return found
 
 
 def _keep_worst(kept: dict[str, Agreement], more: Mapping[str, Agreement]) -> None:
@@ -154,5 +165,8 @@ def _seconds(plan: Plan, dataset: Dataset) -> dict[str, Seconds]:
 
 
 def _whole(plan: Plan, network: Network) -> LayerSummary:
-    work = sum(each.multiply_accumulates for each in network.summaries)
-    return LayerSummary("", type(plan.loss).__name__, (network.classes,), network.trained, work)
+    layers = network.summaries
+    work = sum(each.multiply_accumulates for each in layers)
+    told = [each.operations for each in layers if each.operations is not None]
+    operations = sum(told) if len(told) == len(layers) else None
+    return LayerSummary("", type(plan.loss).__name__, (network.classes,), network.trained, work, operations)

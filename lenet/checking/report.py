@@ -14,18 +14,23 @@ SHORTEST = 8
 """Characters of a layer's name in a table, at least."""
 RIGHT = ("params", "FLOP", "forward\nµs", "backward\nµs", "error")
 NETWORK = "network"
+AGREES, WRONG = "right", "WRONG"
+"""Verdicts on gradients."""
 EXPLANATION = """\
-FLOP: floating-point operations of an image's forward pass, two for each
-multiply-accumulate (–: the layer tells of none). Time: that of an image in a
-sub-batch, on one thread. Error: relative to the gradient's largest element.
+FLOP: floating-point operations of an image's forward pass in training: one for
+an addition, product, quotient, comparison, maximum, root, exp or tanh, two for
+a multiply-accumulate (–: a layer does not tell; ≥: at least, without those).
+Time: that of an image in a sub-batch, on one thread. Error: relative to the
+gradient's largest element.
 """
 
 
 def rows_of(findings: Sequence[Finding], tolerance: float) -> list[Row]:
-    """Return a row for each layer, and a last one of the whole network.
+    """Return a row for each layer, and a last one of the whole network, which is right only if all layers are.
 
-    Floating-point operations are those of one image's forward pass, two for each multiply-accumulate, and None where a
-    layer tells of none. Times are of one image, in microseconds, the network's their sum.
+    Floating-point operations are counted as `Layer.operations` says, and None where a layer does not tell; the
+    network's are their sum, which `flop_complete` says to be of all layers. Times are of one image, in microseconds,
+    the network's their sum.
     """
     rows: list[Row] = []
     for finding in findings:
@@ -37,7 +42,8 @@ def rows_of(findings: Sequence[Finding], tolerance: float) -> list[Row]:
                 "kind": layer.kind,
                 "output": "×".join(map(str, layer.shape)),
                 "parameters": layer.parameters,
-                "flop": 2 * layer.multiply_accumulates or None,
+                "flop": layer.operations,
+                "flop_complete": layer.operations is not None,
                 "forward_us": _microseconds(seconds.forward if seconds else None),
                 "backward_us": _microseconds(seconds.backward if seconds else None),
                 "input_error": agreements[INPUT].error if INPUT in agreements else None,
@@ -46,6 +52,11 @@ def rows_of(findings: Sequence[Finding], tolerance: float) -> list[Row]:
                 "problem": " ".join(_problems(finding, tolerance)) or None,
             }
         )
+    wrong = [row["layer"] for row in rows[:-1] if row["verdict"] == WRONG]
+    if wrong and rows[-1]["verdict"] == AGREES:
+        # Of a network's gradients only some elements are looked at, and a layer's fault may be in others.
+        rows[-1] |= {"verdict": WRONG, "problem": f"wrong in it: {', '.join(wrong)}."}
+    rows[-1]["flop"] = sum(row["flop"] or 0 for row in rows[:-1])
     for key in ("forward_us", "backward_us"):
         times = [row[key] for row in rows if row[key] is not None]
         rows[-1][key] = round(sum(times), 3) if times else None
@@ -76,7 +87,7 @@ def _verdict(finding: Finding, tolerance: float) -> str:
         return "faulty"
     if not finding.agreements:
         return ""  # the network as a whole, where a layer is at fault
-    return "right" if all(_agrees(each, tolerance) for each in finding.agreements.values()) else "WRONG"
+    return AGREES if all(_agrees(each, tolerance) for each in finding.agreements.values()) else WRONG
 
 
 def _problems(finding: Finding, tolerance: float) -> Iterator[str]:
@@ -110,7 +121,7 @@ def _shown(row: Row, widest: int, form: Format) -> dict[str, str]:
         "layer": cut(row["layer"], widest),
         "output": row["output"],
         "params": f"{row['parameters']:,}",
-        "FLOP": "–" if row["flop"] is None else _counted(row["flop"]),
+        "FLOP": "–" if row["flop"] is None else f"{'' if row['flop_complete'] else '≥'}{_counted(row['flop'])}",
         "forward\nµs": _short(row["forward_us"]),
         "backward\nµs": _short(row["backward_us"]),
         "error": f"{max(errors):.1e}" if errors else "–",

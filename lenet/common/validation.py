@@ -1,9 +1,10 @@
 """Types that say what a value may be, and the decorator that holds a constructor to them."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, ParamSpec, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, validate_call
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, validate_call
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +25,17 @@ NonNegativeFloat = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Number, Field(gt=0, lt=1)]
 """A share of a whole, both ends excluded."""
 UnitInterval = Annotated[float, Number, Field(ge=0, le=1)]
+
+
+def matching(pattern: str, accepted: str) -> AfterValidator:
+    """Return what refuses a text that a regular expression does not match as a whole, and says what is accepted."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"accepted: {accepted}")
+        return value
+
+    return AfterValidator(check)
 
 
 def validated(function: Callable[P, R]) -> Callable[P, R]:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from lenet.arrays.backend import BackendSettings
 from lenet.callbacks import NAME, Callback
-from lenet.common.validation import NonNegativeInt, validated
+from lenet.common.validation import NonNegativeInt, matching, validated
 from lenet.configuration import trust
 from lenet.configuration.construct import call, make
 from lenet.data import Augmentation, DataSource
@@ -53,6 +53,15 @@ PLACES = re.compile(r"(loss|optimizer|schedule|data|network\.layers\[\d+\]|callb
 """Where a configuration names a class."""
 
 
+ModelName = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9][A-Za-z0-9_. -]{0,99}",
+        "up to 100 letters (a to z), digits, spaces, dots, _ and -, of which the first is a letter or digit",
+    ),
+]
+
+
 class TrackingSettings:
     """Where runs are recorded: the store's address (given None: found as MLflow finds it) and the experiment's name."""
 
@@ -75,7 +84,7 @@ class SweepSettings:
         parent: str | None = None,
         keys: tuple[str, ...] = (),
         resume: str | None = None,
-        register: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}$")] | None = None,
+        register: ModelName | None = None,
     ) -> None:
         self.parent = parent
         self.keys = keys

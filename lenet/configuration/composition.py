@@ -1,6 +1,7 @@
 """Composing configurations with Hydra, and the jobs of a sweep in less than a composition each."""
 
 import copy
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,7 @@ from hydra import compose
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
@@ -25,6 +26,10 @@ LONGEST = 10_000
 """Characters of an override. Hydra's parser takes seconds for more."""
 LONGEST_KEY = 200
 """Characters of a key, which Hydra looks for as a file's name too."""
+GRAMMAR = re.compile(
+    "no viable alternative|LexerNoViableAlt|(extraneous|mismatched) input|missing .* at|token recognition"
+)
+"""How the parser of Hydra's grammar puts it that it cannot go on."""
 SHOWN = 200
 """Characters of an override that a message shows."""
 
@@ -43,7 +48,7 @@ def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Overrid
                 )
             parsed += parser.parse_overrides([override])
         except (HydraException, ValueError, RecursionError) as error:
-            shown, why = override[:SHOWN].replace("\n", "\\n"), plain_words(error)[:SHOWN]
+            shown, why = override[:SHOWN].replace("\n", "\\n"), _unreadable(error, override)[:SHOWN]
             if "://" in override:  # an address, perhaps with a password, whose end cannot be told here
                 shown, why = f"{override.partition('=')[0][:SHOWN]}=…", "it has an address with special characters"
             raise UserError(
@@ -51,6 +56,19 @@ def parse(overrides: Sequence[str], loader: ConfigLoader | None) -> list[Overrid
                 "with quotes around values that hold special characters: key='a,b'."
             ) from error
     return parsed
+
+
+def _unreadable(error: Exception, override: str) -> str:
+    """Return why an override cannot be read, without the terms of the grammar by which Hydra reads it."""
+    words = plain_words(error)
+    inside = re.search(r"\w+ while evaluating ('.*)", words)
+    if inside:
+        return f"in {inside[1]}"
+    if isinstance(error, OverrideParseException) and "=" not in override:
+        return "it has no `=`"
+    if isinstance(error, OverrideParseException) and GRAMMAR.search(words):
+        return "its brackets, quotes or other special characters do not fit together"
+    return words
 
 
 def compose_one(overrides: Sequence[str], loader: ConfigLoader) -> dict[str, Any]:
@@ -78,7 +96,7 @@ def plain_words(error: Exception) -> str:
     if isinstance(error, AssertionError):
         return "a defaults list has an entry that Hydra cannot read; accepted: `group: option`, both of them named"
     key = getattr(error, "full_key", None)
-    words = " ".join(str(error).split()) or type(error).__name__
+    words = re.sub(r" See https://hydra\.cc\S* for details", "", " ".join(str(error).split())) or type(error).__name__
     return f"`{key}`: {words}" if key else words
 
 

@@ -2,6 +2,7 @@
 
 from lenet.data.augmentation import Augmentation
 from lenet.data.dataset import Dataset, split_classes
+from lenet.data.loading import load
 from lenet.data.pool import Pool
 from lenet.data.scaling import scaling
 from lenet.data.sources import DataSource, FashionMnist, Idx, ImageFolder, Kmnist, Mnist, Mnist5k, Npz, SplittingSource
@@ -19,6 +20,7 @@ __all__ = [
     "Npz",
     "Pool",
     "SplittingSource",
+    "load",
     "scaling",
     "split_classes",
 ]

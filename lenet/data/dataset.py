@@ -40,6 +40,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         check(self)
+        object.__setattr__(self, "classes", tuple(self.classes))
         for part in ("train_images", "train_labels", "test_images", "test_labels"):
             array = np.ascontiguousarray(getattr(self, part)).view()
             array.flags.writeable = False
@@ -62,6 +63,9 @@ def digest(classes: tuple[str, ...], *arrays: npt.NDArray[np.integer]) -> str:
 
 def check(data: Dataset) -> None:
     """Raise `UserError`, naming `data.source`, unless its images, labels and class names fit together."""
+    for part in ("name", "source"):
+        if not isinstance(value := getattr(data, part), str):
+            raise UserError(f"Dataset: found `{part}` {value!r:.100}; accepted: a text.")
     check_classes(data.source, data.classes)
     check_part(data.source, data.train_images, data.train_labels, len(data.classes), "training ")
     check_part(data.source, data.test_images, data.test_labels, len(data.classes), "test ")
@@ -76,6 +80,8 @@ def check(data: Dataset) -> None:
 
 def check_classes(source: str, classes: tuple[str, ...]) -> None:
     """Raise `UserError`, naming the source, unless a network can be trained to tell these classes apart."""
+    if not (isinstance(classes, tuple | list) and all(isinstance(name, str) for name in classes)):
+        raise _misfit(source, f"classes {classes!r:.100}", "a tuple of texts, the name of each class")
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise _misfit(source, f"{len(classes)} classes", f"2 to {MAX_CLASSES}")
     if len(set(classes)) != len(classes):
@@ -84,6 +90,9 @@ def check_classes(source: str, classes: tuple[str, ...]) -> None:
 
 def check_part(source: str, images: Images, labels: Labels, classes: int, part: str = "") -> None:
     """Raise `UserError`, naming the source and the part, unless images and labels fit together and `classes` names."""
+    for kind, array in (("images", images), ("labels", labels)):
+        if not isinstance(array, np.ndarray):
+            raise _misfit(source, f"{part}{kind} in a {type(array).__name__}", "a NumPy array")
     if images.ndim != 4 or images.dtype != np.uint8:
         raise _misfit(source, f"{part}images {images.dtype}{images.shape}", "uint8 (N, C, H, W)")
     if labels.ndim != 1 or labels.dtype != np.int64:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from lenet.configuration.build import Plan
-from lenet.data import Dataset, DataSource, ImageFolder, Pool, SplittingSource
+from lenet.data import Dataset, DataSource, ImageFolder, Pool, SplittingSource, load
 from lenet.data.dataset import Images, Labels
 from lenet.data.drawings import Way, way_for
 from lenet.data.framing import are_inverted, framing_of
@@ -84,7 +84,7 @@ def without_training_images(exam: Exam, plan: Plan, digest: str) -> Exam:
     if exam.is_same:
         return exam
     try:
-        own = plan.data.load_at_hand(plan.seed)
+        own = load(plan.data, plan.seed, at_hand=True)
     except UserError:
         return replace(exam, left_out=None)
     if own.digest != digest:
@@ -105,7 +105,7 @@ def without_training_images(exam: Exam, plan: Plan, digest: str) -> Exam:
 
 def _read(source: DataSource, trained: Trained, seed: int, way: Way | None) -> Dataset | Pool:
     if way is None:
-        return source.read() if isinstance(source, SplittingSource) else source.load(seed)
+        return source.read() if isinstance(source, SplittingSource) else load(source, seed)
     if not isinstance(source, ImageFolder):
         raise UserError("--prepare is for image files. Accepted with it: data=image_folder.")
     prepared = preparing(trained, way)

@@ -1,11 +1,12 @@
 """Elementwise activations. Each keeps what its derivative needs from the forward pass."""
 
+import math
 from typing import Literal
 
 from lenet.arrays.backend import Array, Backend
 from lenet.arrays.memory import Views, lie_alike, lines, memory_order
 from lenet.common.validation import validated
-from lenet.layers.base import Layer
+from lenet.layers.base import Layer, Shape
 
 
 class Activation(Layer):
@@ -14,6 +15,10 @@ class Activation(Layer):
     @validated
     def __init__(self, name: str = "") -> None:
         self.name = name
+
+    def setup(self, shape: Shape) -> Shape:
+        self._size = math.prod(shape)
+        return shape
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
@@ -39,6 +44,9 @@ class ReLU(Activation):
     with 1 is the derivative, and multiplying bits by it keeps or clears them. Comparing would make booleans, whose
     conversion takes longer than all of this.
     """
+
+    def operations(self) -> int:
+        return self._size
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
@@ -82,6 +90,9 @@ class Tanh(Activation):
     amplitude = 1.0
     slope = 1.0
 
+    def operations(self) -> int:
+        return self._size * (1 + (self.amplitude != 1) + (self.slope != 1))
+
     def forward(self, x: Array) -> Array:
         self._y = y = self.backend.xp.multiply(x, self.slope, out=self.output(x))
         self.backend.xp.tanh(y, out=y)
@@ -105,6 +116,9 @@ class ScaledTanh(Tanh):
 
 class Sigmoid(Activation):
     """`1 / (1 + exp(-x))`, computed as `½ + ½ · tanh(x/2)`, which cannot overflow; the derivative is `y · (1 - y)`."""
+
+    def operations(self) -> int:
+        return 4 * self._size  # either formula has four
 
     def forward(self, x: Array) -> Array:
         self._y = y = self.backend.xp.multiply(x, 0.5, out=self.output(x))

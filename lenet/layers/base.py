@@ -85,6 +85,16 @@ class Layer:
         """Return the multiply-accumulates of one sample's forward pass."""
         return 0
 
+    def operations(self) -> int | None:
+        """Return the floating-point operations of one sample's forward pass in training, once `setup` has been called.
+
+        None says that they are not told. Counted is what the formula asks for, however it is computed: one for an
+        addition, product, quotient, comparison, maximum, root, exp or tanh, and so two for a multiply-accumulate, the
+        bias being what a sum begins with. Zeros of a padding count like pixels. Moving numbers, drawing random ones,
+        and what is done once for a whole batch or group count for nothing.
+        """
+        return 2 * self.multiply_accumulates() or None
+
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         """Take the arrays to work on: parameters to read, gradients to write, each by name in its logical shape."""
         self.backend = backend
@@ -94,14 +104,25 @@ class Layer:
 
     def forward(self, x: Array) -> Array:
         """Return what the layer makes of a batch `(N, …)`."""
-        raise NotImplementedError
+        raise NotImplementedError(_missing(self, "forward(self, x)", "a batch's output"))
 
     def backward(self, dy: Array) -> Array | None:
         """Write the parameters' gradients and return the gradient of the last input (None where nobody needs it).
 
         `dy` may be written over: the layer above has no more use for it.
         """
-        raise NotImplementedError
+        raise NotImplementedError(_missing(self, "backward(self, dy)", "the gradient of the last input"))
+
+
+def called(layer: Layer) -> str:
+    """Return what a layer is called in a message."""
+    kind = type(layer)
+    return f"layer `{layer.name or kind.__name__}` ({kind.__module__}.{kind.__qualname__})"
+
+
+def _missing(layer: Layer, method: str, result: str) -> str:
+    name = method.partition("(")[0]
+    return f"{called(layer)}: {name} is missing; accepted: a method {method} that returns {result}."
 
 
 def image_shape(layer: Layer, shape: Shape) -> tuple[int, int, int]:

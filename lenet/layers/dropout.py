@@ -9,7 +9,7 @@ from lenet.arrays import draws
 from lenet.arrays.backend import Array
 from lenet.arrays.memory import memory_order
 from lenet.common.validation import Number, validated
-from lenet.layers.base import Layer
+from lenet.layers.base import Layer, Shape
 
 
 class Dropout(Layer):
@@ -23,6 +23,13 @@ class Dropout(Layer):
     def __init__(self, rate: Annotated[float, Number, Field(ge=0, lt=1)] = 0.5, name: str = "") -> None:
         self.name = name
         self.rate = rate
+
+    def setup(self, shape: Shape) -> Shape:
+        self._size = math.prod(shape)
+        return shape
+
+    def operations(self) -> int:
+        return 2 * self._size if self.rate else 0  # a comparison and a division
 
     def forward(self, x: Array) -> Array:
         self._drops = self.now.training and self.rate > 0

@@ -129,6 +129,9 @@ class Flatten(Layer):
         self.shape = shape
         return (math.prod(shape),)
 
+    def operations(self) -> int:
+        return 0
+
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
         self.keeps_output = not self.overwrites_input  # the output may be the input itself

@@ -1,5 +1,6 @@
 """Batch normalisation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -35,7 +36,7 @@ class BatchNorm(Layer):
         self.group = group
 
     def setup(self, shape: Shape) -> Shape:
-        self._features = shape[0]
+        self._features, self._size = shape[0], math.prod(shape)
         self._axes = (0, 2, 3)[: len(shape)]
         self._broadcast = (1, self._features, *[1] * (len(shape) - 1))
         return shape
@@ -48,6 +49,10 @@ class BatchNorm(Layer):
             "running_mean": ParameterSpec(shape, momentum=self.momentum),
             "running_var": ParameterSpec(shape, initial=1.0, momentum=self.momentum),
         }
+
+    def operations(self) -> int:
+        # A sum's addition, a difference, its square, its addition to another sum, and then a factor, weight and bias.
+        return 7 * self._size
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)

@@ -20,6 +20,9 @@ class Pad2d(Layer):
         self._shape = channels, height, width = image_shape(self, shape)
         return (channels, height + 2 * self.padding[0], width + 2 * self.padding[1])
 
+    def operations(self) -> int:
+        return 0
+
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
         self._buffers: dict[int, tuple[Array, Array]] = {}

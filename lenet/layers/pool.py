@@ -34,6 +34,8 @@ class Pool2d(Layer):
 
     def setup(self, shape: Shape) -> Shape:
         self.rows, self.columns = windows_over(self, shape, self.kernel_size, self.stride, self.padding)
+        self._windows = shape[0] * self.rows.count * self.columns.count
+        self._window_size = self.kernel_size[0] * self.kernel_size[1]
         return (shape[0], self.rows.count, self.columns.count)
 
 
@@ -46,6 +48,9 @@ class AvgPool2d(Pool2d):
     """
 
     keeps_output = False
+
+    def operations(self) -> int:
+        return self._windows * self._window_size  # sums of one addition less, and a division
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
@@ -81,6 +86,9 @@ class MaxPool2d(Pool2d):
     Padding is minus infinity: it never wins. On a tie the first element of the window in row-major order wins
     and gets the whole gradient, as in PyTorch.
     """
+
+    def operations(self) -> int:
+        return self._windows * (self._window_size - 1)
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)

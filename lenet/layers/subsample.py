@@ -20,10 +20,12 @@ class Subsample2d(AvgPool2d):
         self._channels = shape[0]
         return super().setup(shape)
 
+    def operations(self) -> int:
+        return self._windows * (self._window_size + 1)  # sums of one addition less, the coefficient and the bias
+
     def parameter_specs(self) -> Mapping[str, ParameterSpec]:
-        size = self.kernel_size[0] * self.kernel_size[1]
         return {
-            "weight": ParameterSpec((self._channels,), fans=(size, 1)),
+            "weight": ParameterSpec((self._channels,), fans=(self._window_size, 1)),
             "bias": ParameterSpec((self._channels,)),
         }
 
@@ -31,13 +33,12 @@ class Subsample2d(AvgPool2d):
         super().bind(backend, parameters, gradients)
         self._outputs = Views(lambda sums: self.workspace.like("y", sums))
         self._products = Views(lambda dy: self.workspace.like("products", dy))
-        self._size = self.kernel_size[0] * self.kernel_size[1]
         self._weight, self._bias = (parameters[name].reshape(1, -1, 1, 1) for name in ("weight", "bias"))
 
     def forward(self, x: Array) -> Array:
         xp = self.backend.xp
         self._sums = super().forward(x)  # a buffer of the pool's own, which holds until it is called again
-        self._sums *= self._size
+        self._sums *= self._window_size
         y = xp.multiply(self._sums, self._weight, out=self._outputs.of(self._sums))
         y += self._bias
         return y
@@ -48,5 +49,5 @@ class Subsample2d(AvgPool2d):
         products.sum(axis=(0, 2, 3), out=self.gradients["weight"])
         dy.sum(axis=(0, 2, 3), out=self.gradients["bias"])
         dy *= self._weight
-        dy *= self._size
+        dy *= self._window_size
         return super().backward(dy)

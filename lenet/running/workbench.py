@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lenet.configuration.build import Plan, TrackingSettings
-from lenet.data import Dataset
+from lenet.data import Dataset, load
 from lenet.recorded import environment
 from lenet.tracking.importing import without_collections
 
@@ -41,7 +41,7 @@ class Workbench:
         key = json.dumps([plan.config["data"], seed], sort_keys=True, default=str)
         if self._dataset is None or self._dataset[0] != key:
             self._dataset = None  # two large sets need not be in memory at once
-            self._dataset = key, plan.data.load(plan.seed)
+            self._dataset = key, load(plan.data, plan.seed)
         return self._dataset[1]
 
     @cached_property

@@ -53,7 +53,9 @@ def run_sweep(command: CommandLine, plans: Sequence[Plan]) -> bool:
         found = ", ".join(sorted(f"{experiment} in {mask(uri)}" for uri, experiment in places))
         raise UserError(f"`tracking` differs between the jobs: {found}. Accepted: one store and experiment for all.")
     if plans[0].sweep.register and not all(plan.trainer.keeps_last or plan.trainer.keeps_best for plan in plans):
-        raise UserError("sweep.register needs models, and trainer.checkpoints=none keeps none. Accepted: best or last.")
+        raise UserError(
+            "sweep.register needs models, and trainer.checkpoints=none keeps none. Accepted: both, last or best."
+        )
     search = _search(command)
     jobs = search.n_trials if search else len(plans)
     pool = _pool(command, plans, min(jobs, search.n_jobs) if search else jobs)

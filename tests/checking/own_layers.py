@@ -28,7 +28,7 @@ class Scale(Layer):
     def parameter_specs(self):
         return {"weight": ParameterSpec(self.shape, fans=(1, 1))}
 
-    def multiply_accumulates(self):
+    def operations(self):
         return math.prod(self.shape)
 
     def forward(self, x):
@@ -127,6 +127,21 @@ class NotFinite(Swish):
 class Raises(Swish):
     def backward(self, dy):
         raise KeyError("momentum")
+
+
+class RaisesNothingSaid(Swish):
+    def backward(self, dy):
+        raise NotImplementedError
+
+
+class NoBackward(Layer):
+    def forward(self, x):
+        return x * 2
+
+
+class NoForward(Layer):
+    def backward(self, dy):
+        return dy * 2
 
 
 class RaisesInSetup(Swish):

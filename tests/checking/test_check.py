@@ -14,6 +14,14 @@ from lenet.check import main
 from tests.checking import own_layers
 
 DATA = ("data=npz", "data.images=digits.npz", "backend=numpy")
+JSON = ("--format", "json")
+LENET5 = {
+    # Twice the multiply-accumulates; ReLU: the numbers put out; pools: those taken in, four for each window.
+    **{"conv1": 235_200, "activation1": 4_704, "pool1": 4_704},
+    **{"conv2": 480_000, "activation2": 1_600, "pool2": 1_600},
+    "flatten": 0,
+    **{"linear1": 96_000, "activation3": 120, "linear2": 20_160, "activation4": 84, "linear3": 1_680},
+}
 NETWORK = """\
 layers:
   - {{ _target_: lenet.layers.Conv2d, channels: 2, kernel_size: 5, stride: 3 }}
@@ -31,8 +39,8 @@ def check(workplace, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(workplace))
     monkeypatch.delitem(sys.modules, "their_layers", raising=False)
 
-    def run(layer, *arguments):
-        (workplace / "conf/network/own.yaml").write_text(NETWORK.format(layer))
+    def run(layer, *arguments, network=NETWORK):
+        (workplace / "conf/network/own.yaml").write_text(network.format(layer))
         code = main([*DATA, "--config-dir", "conf", "network=own", *arguments])
         return code, *capsys.readouterr()
 
@@ -46,11 +54,35 @@ def test_a_user_s_layer_is_checked_and_measured_in_eighty_columns(check):
     rows = {line.split()[0]: line.split() for line in shown.splitlines()[3:8]}
     assert list(rows) == ["conv2d1", "scale1", "flatten1", "linear1", "network"]
     assert rows["conv2d1"][1:5] == ["2×4×4", "52", "1.6", "k"]
-    assert rows["scale1"][1:4] == ["2×4×4", "32", "64"]
-    assert rows["flatten1"][1:4] == ["32", "0", "–"]
-    assert rows["network"][1:5] == ["3", "183", "1.86", "k"]
+    assert rows["scale1"][1:4] == ["2×4×4", "32", "32"]
+    assert rows["flatten1"][1:4] == ["32", "0", "0"]
+    assert rows["network"][1:5] == ["3", "183", "1.82", "k"]
     assert all(row[-1] == "right" and float(row[-2]) < 1e-6 for row in rows.values())
     assert all(float(row[-3]) > 0 and float(row[-4]) > 0 for row in rows.values())
+
+
+def test_a_total_that_lacks_a_layer_s_operations_says_so(check):
+    code, shown, _ = check("Swish")
+    rows = {line.split()[0]: line.split() for line in shown.splitlines()[3:8]}
+    assert code == 0
+    assert max(map(len, shown.splitlines())) <= 80
+    assert rows["swish1"][3] == "–"
+    assert rows["network"][3:5] == ["≥1.79", "k"]
+    assert "≥: at least" in shown
+    told = {row["layer"]: (row["flop"], row["flop_complete"]) for row in json.loads(check("Swish", *JSON)[1])}
+    assert told == {
+        "conv2d1": (1600, True),
+        "swish1": (None, False),
+        "flatten1": (0, True),
+        "linear1": (192, True),
+        "network": (1792, False),
+    }
+
+
+def test_the_operations_of_lenet_5_are_those_counted_by_hand(workplace, capsys):
+    assert main([*JSON]) == 0
+    told = {row["layer"]: row["flop"] for row in json.loads(capsys.readouterr().out)}
+    assert told == LENET5 | {"network": sum(LENET5.values())}
 
 
 def test_a_wrong_gradient_ends_in_exit_code_1_and_one_message(check):
@@ -68,6 +100,29 @@ def test_a_wrong_gradient_ends_in_exit_code_1_and_one_message(check):
         r"lenet: layer `meangradient1` \(MeanGradient\): the gradient of `weight` is wrong: at \(\d, \d, \d\) ", error
     )
     assert rows["meangradient1"]["problem"] in error
+
+
+BELOW = """\
+layers:
+  - {{ _target_: lenet.layers.Flatten }}
+  - {{ _target_: their_layers.{} }}
+  - {{ _target_: lenet.layers.Linear, features: classes }}
+"""
+
+
+def test_a_network_with_a_wrong_layer_below_all_parameters_is_wrong(check):
+    code, shown, error = check("Slow", *JSON, network=BELOW)
+    rows = {row["layer"]: row for row in json.loads(shown)}
+    assert code == 1
+    assert {name: row["verdict"] for name, row in rows.items()} == {
+        **dict.fromkeys(("flatten1", "linear1"), "right"),
+        **dict.fromkeys(("slow1", "network"), "WRONG"),
+    }
+    assert rows["network"]["parameter_error"] < 1e-6
+    assert rows["network"]["input_error"] > 1e-3
+    assert rows["network"]["problem"].startswith("network: the gradient of its input is wrong: at (")
+    assert error.startswith("lenet: layer `slow1` (Slow): the gradient of its input is wrong")
+    assert error.count("\n") == 1
 
 
 def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
@@ -91,11 +146,15 @@ def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
     ("layer", "code", "said"),
     [
         ("RaisesInSetup", 1, r"`raisesinsetup1` .*: setup raises IndexError: .*\(their_layers\.py, line \d+\)"),
-        ("RaisesInInit", 1, r"`RaisesInInit` .*: __init__ raises KeyError: 'alpha'"),
+        (
+            "RaisesInInit",
+            2,
+            r"`network\.layers\[1\]` \(their_layers\.RaisesInInit\) cannot be .* KeyError: 'alpha' \(their",
+        ),
         ("SetupNone", 2, r"`setupnone1` \(SetupNone\): setup returns None; accepted: the shape"),
         ("SpecsNone", 2, r"`specsnone1` \(SpecsNone\): parameter_specs returns None; accepted: a mapping"),
         ("NotALayer", 2, r"`network\.layers\[1\]\._target_` is 'their_layers\.NotALayer', which is no Layer"),
-        ("Nothing", 2, r"'their_layers\.Nothing', which cannot be imported"),
+        ("Nothing", 2, r"'their_layers\.Nothing', which cannot be imported: there is no `Nothing` in `their_layers`\."),
     ],
 )
 def test_a_layer_that_cannot_be_made_is_said_in_one_message(check, layer, code, said):
@@ -111,6 +170,7 @@ def test_a_layer_that_cannot_be_made_is_said_in_one_message(check, layer, code, 
         (["optimizer.lr=0.1,0.2"], "`optimizer.lr` is given several values: accepted here: one"),
         (["hydra.mode=MULTIRUN"], "hydra.mode is MULTIRUN"),
         (["-m"], "unknown option `-m`"),
+        (["lenet5"], "Cannot read `lenet5`: it has no `=`. Overrides are written key=value"),
         (["network=lenet6"], "`network=lenet6` is not an option"),
         (["--config-dir", "nowhere"], "--config-dir is 'nowhere', which is not a folder"),
         (["data=npz", "data.images=nothing.npz"], "nothing.npz"),

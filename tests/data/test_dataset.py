@@ -58,6 +58,10 @@ def test_digest_does_not_depend_on_memory_order() -> None:
     [
         ({"train_images": np.zeros((4, 3, 2), np.uint8)}, "training images uint8"),
         ({"train_images": np.zeros((4, 1, 3, 2))}, "training images float64"),
+        ({"train_images": [[0]]}, r"training images in a list; accepted: a NumPy array"),
+        ({"test_labels": [0, 1]}, r"test labels in a list; accepted: a NumPy array"),
+        ({"classes": 2}, r"classes 2; accepted: a tuple of texts"),
+        ({"classes": (0, 1)}, r"classes \(0, 1\); accepted: a tuple of texts"),
         ({"train_labels": np.zeros(4, np.int32)}, "training labels int32"),
         ({"train_labels": np.array([0, 1, 0])}, "4 training images with 3 labels"),
         ({"train_labels": np.array([0, 1, 0, 2])}, "training labels from 0 to 2"),
@@ -77,6 +81,16 @@ def test_parts_that_do_not_fit_are_one_error_that_names_the_source(change: dict[
     with pytest.raises(UserError, match=message) as error:
         replace(toy(), **change)
     assert str(error.value).startswith("toy.npz: found ")
+
+
+@pytest.mark.parametrize("part", ["name", "source"])
+def test_a_name_that_is_no_text_is_one_error(part: str) -> None:
+    with pytest.raises(UserError, match=f"Dataset: found `{part}` 3; accepted: a text"):
+        replace(toy(), **{part: 3})
+
+
+def test_class_names_may_be_a_list_and_are_the_same_data() -> None:
+    assert replace(toy(), classes=["a", "b"]).digest == toy().digest
 
 
 def test_a_split_holds_out_each_class_in_proportion() -> None:

@@ -1,10 +1,11 @@
 """What the runs of one process share."""
 
+import numpy as np
 import pytest
 
 from lenet.configuration.build import build
 from lenet.configuration.config import compose_config
-from lenet.data import DataSource
+from lenet.data import Dataset, DataSource
 from lenet.errors import UserError
 from lenet.running.workbench import Workbench
 from tests.conftest import SMALL
@@ -23,7 +24,8 @@ class Counted(DataSource):
         Counted.loads += 1
         if seed == 9:
             raise UserError("broken")
-        return object()
+        images, labels = np.zeros((2, 1, 2, 2), np.uint8), np.array([0, 1])
+        return Dataset("two", images, labels, images, labels, ("a", "b"), "here")
 
 
 def plan(splits=True, seed=0, root="a"):

@@ -89,7 +89,7 @@ def test_a_store_that_is_away_by_then_is_told_of(workplace, records, monkeypatch
         ([*SMALL, "sweep.register=bars"], "sweep.register registers the best run of a sweep"),
         ([*SWEEP, "sweep.register=a/b"], "`sweep.register` is 'a/b'"),
         ([*SWEEP, "sweep.register=''"], "`sweep.register`"),
-        ([*SWEEP, "sweep.register=bars", "trainer.checkpoints=none"], "sweep.register needs models"),
+        ([*SWEEP, "sweep.register=bars", "trainer.checkpoints=none"], "Accepted: both, last or best."),
         ([*SWEEP, "sweep.registr=bars"], "Did you mean `sweep.register`"),
     ],
 )

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from lenet.common.validation import PositiveFloat, validated
+from lenet.common.validation import PositiveFloat, matching, validated
 from lenet.data.cache import user_cache
 from lenet.data.dataset import Dataset
 from lenet.data.download import download
@@ -22,7 +22,10 @@ from lenet.errors import UserError
 
 log = logging.getLogger(__name__)
 
-Mirrors = Annotated[list[Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")]], Field(min_length=1)]
+Mirrors = Annotated[
+    list[Annotated[str, matching(r"https?://[^\s'\"]+", "addresses that begin with http:// or https://")]],
+    Field(min_length=1),
+]
 
 ADVICE = (
     "Put the files into a folder and name it: data.root=FOLDER, or LENET_DATA=FOLDER.\n"
