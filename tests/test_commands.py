@@ -14,7 +14,10 @@ import pytest
 
 import lenet
 from lenet.__main__ import COMMANDS, main
+from lenet.command_line.command import run_command
+from lenet.errors import UserError
 from tests.conftest import SMALL
+from tests.terminals import on_terminal
 
 TOP = Path(lenet.__file__).parent
 CONSOLE = f"""\
@@ -85,6 +88,13 @@ def test_usage_says_what_the_command_was_called_by(name, called, usage, capsys, 
     }
 
 
+@pytest.mark.slow  # Hydra takes two seconds for its help
+def test_the_help_of_run_has_eighty_columns(capsys):
+    shown = helped(["run", "--help"], capsys)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "  python -m lenet.run optimizer.lr=0.005,0.01 -m " in shown  # a command is in one line
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -99,6 +109,51 @@ def test_what_is_no_command_is_said_in_one_message(arguments, said, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert said in error
+
+
+PATH = f"/{'a/very/long/path' * 6}/mlflow.db"
+MESSAGES = (
+    f"there is no store at {PATH}: go to the folder of the runs, or use `python -m lenet.run tracking.uri={PATH}`.",
+    "there is no run `sweep lr=0.1`. Accepted: a run's id, or the beginning of one, its name, `last`, or `best:SWEEP`.",
+    "data: did not find the images, plain or .gz, under\n  /one/folder (data.root, no such folder)\n  /another/folder",
+    "`hydra/sweeper=optuna` needs a package, which is not installed: `pip install 'lenet[optuna]'`, and try it again.",
+)
+
+
+def fail_with(message):
+    def fail() -> int:
+        raise UserError(message)
+
+    assert run_command(fail) == 2
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("message", MESSAGES)
+def test_on_a_terminal_a_message_is_wrapped_between_what_can_be_copied(message, columns, monkeypatch):
+    shown = on_terminal(monkeypatch, "stderr", columns, lambda: fail_with(message))
+    lines = shown.splitlines()
+    assert " ".join(shown.split()) == " ".join(f"lenet: {message}".split())
+    assert [line.startswith("  ") for line in lines] == [False, *[True] * (len(lines) - 1)]
+    for line in lines:
+        assert len(line) <= columns or re.fullmatch(r"  (`[^`]*`|\S+)\S*", line)
+    assert all(quoted in shown for quoted in re.findall("`[^`]*`", message))
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_elsewhere_a_message_has_the_lines_that_it_was_given(message, capsys):
+    fail_with(message)
+    assert capsys.readouterr().err == f"lenet: {message}\n"
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_a_missing_command_is_said_within_the_terminal(columns, monkeypatch):
+    shown = on_terminal(monkeypatch, "stderr", columns, lambda: main([]))
+    assert max(map(len, shown.splitlines())) <= columns
+    assert shown.count("\n") > 1
+
+
+def test_a_terminal_that_does_not_know_its_width_wraps_by_itself(monkeypatch):
+    assert on_terminal(monkeypatch, "stderr", 0, lambda: fail_with(MESSAGES[0])).count("\n") == 1
 
 
 def test_only_the_module_of_the_command_is_imported():

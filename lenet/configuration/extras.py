@@ -14,6 +14,6 @@ def require(plugin: str, extra: str, choice: str, accepted: str) -> None:
     """Raise `UserError` where the plugin that `choice` needs is not installed; `accepted` is what can be had anyway."""
     if not is_installed(plugin):
         raise UserError(
-            f"`{choice}` needs the package {plugin}, which is not installed: pip install 'lenet[{extra}]', "
-            f"or in a checkout pip install -e '.[{extra}]'. Accepted without it: {accepted}."
+            f"`{choice}` needs the package {plugin}, which is not installed: `pip install 'lenet[{extra}]'`, "
+            f"or in a checkout `pip install -e '.[{extra}]'`. Accepted without it: {accepted}."
         )
