@@ -210,6 +210,11 @@ def test_bash_completes_what_hydra_suggests_wherever_it_stands(console, tmp_path
         "lenet run data.root=ow": "",
         "lenet run data.root=./ow": "./own/",
         "lenet run optimizr=x seed": "",
+        "lenet run trainer.figures=": "basic all none",
+        "lenet run seed=0,1 -m backend.dtype=": "float32 float64",
+        "lenet run optimizer=adam optimizer.decay_biases=t": "true",
+        "lenet run data.scaling=le": "lecun",
+        "lenet run trainer.epochs=": "20",
     }
     (tmp_path / "own/network").mkdir(parents=True)
     (tmp_path / "own/network/wide.yaml").write_text("layers: []\n")
