@@ -105,7 +105,7 @@ def _wrapped(line: str, width: int) -> str:
     """
     indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
     lines = [""]
-    for space, word in WORD.findall(line):
+    for space, word in WORD.findall(line.rstrip()):
         if lines[-1].strip() and len(lines[-1] + space + word) > width:
             lines.append(indent + word)
         else:

@@ -81,7 +81,8 @@ def _table(rows: Sequence[Row], form: Literal["table", "markdown"], columns: int
 
 def _room(cells: Sequence[Mapping[str, str]], columns: int) -> int:
     """Return how many characters of a name have room beside the rest of a table of so many columns."""
-    without = to_table(_named(cells, [""] * len(cells)), "table", RIGHT)
+    widest = {key: max((row[key] for row in cells), key=len) for key in cells[0]}  # as wide as all, and sooner made
+    without = to_table(_named([widest], [""]), "table", RIGHT)
     return columns - max(map(len, without.splitlines())) + len("name")  # its heading is there already
 
 
