@@ -88,13 +88,6 @@ def test_usage_says_what_the_command_was_called_by(name, called, usage, capsys, 
     }
 
 
-@pytest.mark.slow  # Hydra takes two seconds for its help
-def test_the_help_of_run_has_eighty_columns(capsys):
-    shown = helped(["run", "--help"], capsys)
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "  python -m lenet.run optimizer.lr=0.005,0.01 -m " in shown  # a command is in one line
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
