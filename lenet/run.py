@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from lenet.command_line import completion
 from lenet.command_line.arguments import as_called
 from lenet.command_line.command import DONE, FAILED, masked_output, run_command
+from lenet.common.tables import COLUMNS
 from lenet.errors import UserError
-
-HELP_WIDTH = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +27,7 @@ def _main(arguments: Sequence[str]) -> int:
     command = read(arguments)
     if not command.is_run:
         helps = {"-h", "--help"} & set(command.options)
-        with masked_output(*(HELP_WIDTH, as_called) if helps else ()):
+        with masked_output(*(COLUMNS, as_called) if helps else ()):
             launch(command, lambda config: None)
         return DONE
     from lenet.configuration.build import build

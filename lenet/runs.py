@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 from lenet.command_line.arguments import Parser
-from lenet.command_line.command import DONE, run_command, write_out
-from lenet.common.tables import Format
+from lenet.command_line.command import DONE, run_command, terminal_width, write_out
+from lenet.common.tables import COLUMNS, Format
 from lenet.errors import UserError, did_you_mean
 from lenet.recorded.choosing import open_finder, split
 
@@ -44,7 +44,8 @@ def _main(arguments: Sequence[str]) -> int:
     if "tracking.experiment" in keys:
         names.append(keys["tracking.experiment"])
     finder = open_finder(keys.get("tracking.uri"))
-    from lenet.reports.overview import overview, render
+    from lenet.reports.listing import render
+    from lenet.reports.overview import overview
 
     experiments = finder.experiments()
     runs, unfolded, empty = _meant(finder, names, experiments)
@@ -53,7 +54,8 @@ def _main(arguments: Sequence[str]) -> int:
     by_id = {id: name for name, id in experiments.items()}
     rows = overview(runs, by_id, wanted, options.status, None if options.all else unfolded)
     everything = wanted is None and options.status is None
-    write_out(render(rows[:limit], options.format, empty if everything else ()))
+    width = terminal_width(sys.stdout) or COLUMNS
+    write_out(render(rows[:limit], options.format, empty if everything else (), width))
     return DONE
 
 

@@ -14,7 +14,10 @@ import pytest
 
 import lenet
 from lenet.__main__ import COMMANDS, main
+from lenet.command_line.command import run_command
+from lenet.errors import UserError
 from tests.conftest import SMALL
+from tests.terminals import on_terminal
 
 TOP = Path(lenet.__file__).parent
 CONSOLE = f"""\
@@ -101,6 +104,51 @@ def test_what_is_no_command_is_said_in_one_message(arguments, said, capsys):
     assert said in error
 
 
+PATH = f"/{'a/very/long/path' * 6}/mlflow.db"
+MESSAGES = (
+    f"there is no store at {PATH}: go to the folder of the runs, or use `python -m lenet.run tracking.uri={PATH}`.",
+    "there is no run `sweep lr=0.1`. Accepted: a run's id, or the beginning of one, its name, `last`, or `best:SWEEP`.",
+    "data: did not find the images, plain or .gz, under\n  /one/folder (data.root, no such folder)\n  /another/folder",
+    "`hydra/sweeper=optuna` needs a package, which is not installed: `pip install 'lenet[optuna]'`, and try it again.",
+)
+
+
+def fail_with(message):
+    def fail() -> int:
+        raise UserError(message)
+
+    assert run_command(fail) == 2
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("message", MESSAGES)
+def test_on_a_terminal_a_message_is_wrapped_between_what_can_be_copied(message, columns, monkeypatch):
+    shown = on_terminal(monkeypatch, "stderr", columns, lambda: fail_with(message))
+    lines = shown.splitlines()
+    assert " ".join(shown.split()) == " ".join(f"lenet: {message}".split())
+    assert [line.startswith("  ") for line in lines] == [False, *[True] * (len(lines) - 1)]
+    for line in lines:
+        assert len(line) <= columns or re.fullmatch(r"  (`[^`]*`|\S+)\S*", line)
+    assert all(quoted in shown for quoted in re.findall("`[^`]*`", message))
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_elsewhere_a_message_has_the_lines_that_it_was_given(message, capsys):
+    fail_with(message)
+    assert capsys.readouterr().err == f"lenet: {message}\n"
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_a_missing_command_is_said_within_the_terminal(columns, monkeypatch):
+    shown = on_terminal(monkeypatch, "stderr", columns, lambda: main([]))
+    assert max(map(len, shown.splitlines())) <= columns
+    assert shown.count("\n") > 1
+
+
+def test_a_terminal_that_does_not_know_its_width_wraps_by_itself(monkeypatch):
+    assert on_terminal(monkeypatch, "stderr", 0, lambda: fail_with(MESSAGES[0])).count("\n") == 1
+
+
 def test_only_the_module_of_the_command_is_imported():
     code = (
         "import sys\n"
@@ -160,6 +208,11 @@ def test_bash_completes_what_hydra_suggests_wherever_it_stands(console, tmp_path
         "lenet evaluate --config-dir own last data=m": "mine mnist mnist_5k",
         "lenet evaluate la": "last",
         "lenet evaluate last optimiz": "",
+        "lenet run trainer.figures=": "basic all none",
+        "lenet run seed=0,1 -m backend.dtype=": "float32 float64",
+        "lenet run optimizer=adam optimizer.decay_biases=t": "true",
+        "lenet run data.scaling=le": "lecun",
+        "lenet run trainer.epochs=": "20",
     }
     (tmp_path / "own/network").mkdir(parents=True)
     (tmp_path / "own/network/wide.yaml").write_text("layers: []\n")

@@ -3,10 +3,11 @@
 import io
 import logging
 import os
+import re
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TextIO
 
 from lenet.common.signals import sigterm_like_ctrl_c
 from lenet.errors import Failure, UserError, escaped
@@ -14,6 +15,9 @@ from lenet.tracking.address import mask
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: done; the run or a job of the sweep failed; what was asked for is wrong or cannot be had; interrupted."""
+
+WORD = re.compile(r"""(\s*)((?:`[^`\n]*`|(?<!\w)'[^'\n]*'(?!\w)|(?<!\w)"[^"\n]*"(?!\w)|\S)+)""")
+"""What stands before a word, and the word, in which may be spaces between quotes; an apostrophe is none."""
 
 log = logging.getLogger("lenet")
 
@@ -24,10 +28,10 @@ def run_command(command: Callable[[], int]) -> int:
         try:
             return command()
         except UserError as error:
-            print(f"lenet: {fit(str(error))}", file=sys.stderr)
+            write_error(f"lenet: {error}\n")
             return WRONG
         except Failure as error:
-            print(f"lenet: {fit(str(error))}", file=sys.stderr)
+            write_error(f"lenet: {error}\n")
             return FAILED
         except KeyboardInterrupt:
             print("lenet: interrupted", file=sys.stderr)
@@ -59,10 +63,21 @@ def write_out(text: str) -> None:
 
 
 def write_error(text: str) -> None:
-    """Write what is told besides what a command was asked for to standard error, where nothing may read it."""
+    """Write what is told besides what a command was asked for to standard error, where nothing may read it.
+
+    On a terminal, lines that are too long for it are wrapped; elsewhere a line stays one, to be searched for.
+    """
     with suppress(OSError):
-        sys.stderr.write(fit(text))
+        sys.stderr.write(_fitting(fit(text), terminal_width(sys.stderr)))
         sys.stderr.flush()
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Return the columns of the terminal that a stream writes to; None where it is none, or does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):  # no terminal; no file at all, or a closed one
+        return None
 
 
 @contextmanager
@@ -73,13 +88,29 @@ def masked_output(width: int | None = None, edit: Callable[[str], str] = str) ->
         with redirect_stdout(text):
             yield
     finally:
-        lines = edit(text.getvalue()).splitlines(keepends=True)
-        write_out("".join(_wrapped(line, width) if width and len(line) > width + 1 else line for line in lines))
+        write_out(_fitting(edit(text.getvalue()), width))
+
+
+def _fitting(text: str, width: int | None) -> str:
+    """Return a text with each line that is longer than `width` wrapped; None wraps none."""
+    lines = text.splitlines(keepends=True)
+    return "".join(_wrapped(line, width) if width and len(line.rstrip("\n")) > width else line for line in lines)
 
 
 def _wrapped(line: str, width: int) -> str:
-    """Break a line between words, and indent what follows."""
-    return textwrap.fill(line.rstrip("\n"), width, subsequent_indent="  ", break_long_words=False) + "\n"
+    """Break a line between words, and indent what follows.
+
+    A word is not broken, nor is what stands in quotes: a path, an address or a command can be copied as a whole, and
+    where it is longer than a line, has one of its own, which the terminal wraps.
+    """
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    lines = [""]
+    for space, word in WORD.findall(line.rstrip()):
+        if lines[-1].strip() and len(lines[-1] + space + word) > width:
+            lines.append(indent + word)
+        else:
+            lines[-1] += space + word
+    return "\n".join(lines) + "\n" * line.endswith("\n")
 
 
 class _Console(logging.Handler):

@@ -125,6 +125,15 @@ class NetworkSettings:
         return layers
 
 
+SETTINGS: Mapping[str, type] = {
+    "network": NetworkSettings,
+    "augmentation": Augmentation,
+    "trainer": TrainerSettings,
+    "backend": BackendSettings,
+}
+"""What holds the values below a key at the top to their types, where the configuration does not name a class."""
+
+
 @validated
 def _seed(seed: NonNegativeInt) -> int:
     return seed

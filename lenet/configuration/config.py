@@ -9,6 +9,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import env_override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -39,8 +40,9 @@ class CommandLine:
     """What was asked for. `jobs` is one run, or all of a sweep; `swept` are the keys that differ between them.
 
     A search has `ranges` instead, by key, as they were written; its `jobs` lie at their ends, and are only there to be
-    checked. `launcher` and `sweeper` are the configuration's nodes `hydra.launcher` and `hydra.sweeper`, and
-    `config_dir` is the user's own folder, as it was given.
+    checked. `experiment` is the file of that group that all jobs were composed with, if there is one. `launcher` and
+    `sweeper` are the configuration's nodes `hydra.launcher` and `hydra.sweeper`, and `config_dir` is the user's own
+    folder, as it was given.
     """
 
     options: tuple[str, ...]
@@ -49,6 +51,7 @@ class CommandLine:
     is_sweep: bool = False
     jobs: tuple[Job, ...] = ()
     swept: tuple[str, ...] = ()
+    experiment: str | None = None
     launcher: Mapping[str, Any] = field(default_factory=dict)
     sweeper: Mapping[str, Any] = field(default_factory=dict)
     is_search: bool = False
@@ -105,6 +108,7 @@ def read(arguments: Sequence[str], sweeps: bool = True) -> CommandLine:
         is_sweep=is_sweep,
         jobs=tuple(Job(tuple(job), config) for job, config in zip(jobs, composed, strict=True)),
         swept=tuple(swept),
+        experiment=_experiment(final.get("experiment")),
         is_search=is_search,
         ranges={key: str(o.input_line).partition("=")[2] for key, o in swept.items()} if is_search else {},
         folder=folder_of_sweep,
@@ -181,6 +185,14 @@ def _params(own: DictConfig) -> dict[str, Any]:
     if params is not None and not isinstance(params, DictConfig):
         raise UserError(f"`hydra.sweeper.params` is {params!r}; accepted: a mapping of keys to values.")
     return dict(params or {})
+
+
+def _experiment(override: Override | None) -> str | None:
+    """Return the experiment that an override chooses for all jobs (of several, all of them), if it does."""
+    if override is None or override.is_sweep_override():
+        return None
+    value = override.value()
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from lenet.common.names import shortened_or_cut
 from lenet.common.tables import COLUMNS, bars, cut, to_data
 from lenet.reports.comparison import short_names
 from lenet.tracking.record import RunRecord
@@ -18,6 +19,8 @@ METRICS = (RANKING, "val/accuracy", "val/loss", "test/accuracy", "test/loss")
 SHOWN = {RANKING: "best val", "val/accuracy": "last val", "test/accuracy": "test acc", "test/loss": "test loss"}
 """The metrics that a terminal has room for, and what they are called there."""
 SEED = "seed"
+NAME = 24
+"""Characters of a run's name in a terminal."""
 
 Row = dict[str, Any]
 
@@ -59,8 +62,10 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 
 def to_table(rows: Sequence[Row], style: str = "simple") -> str:
-    """Return the rows as a table of at most 80 columns."""
-    return _table([_shown(row) for row in rows], style)
+    """Return the rows as a table; in a terminal of at most 80 columns, the runs' names shortened."""
+    names = [row["name"] for row in rows]
+    shown = shortened_or_cut(names, NAME) if style == "simple" else dict(zip(names, names, strict=True))
+    return _table([_shown(row, shown[row["name"]]) for row in rows], style)
 
 
 def to_group_table(groups: Sequence[Row], keys: Sequence[str], style: str = "simple") -> str:
@@ -117,9 +122,9 @@ def _row(child: RunRecord) -> Row:
     return {"name": child.name, **swept, **metrics, **rest}
 
 
-def _shown(row: Row) -> Mapping[str, str]:
+def _shown(row: Row, name: str) -> Mapping[str, str]:
     return {
-        "run": cut(row["name"], 24),
+        "run": name,
         **{name: _number(row[metric]) for metric, name in SHOWN.items()},
         "seconds": _number(row["seconds"], 1),
         "status": "diverged" if row["diverged"] == "true" else row["status"],

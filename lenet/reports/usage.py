@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lenet.common.tables import Format, cut, to_data, to_table
+from lenet.common.names import shortened_or_cut
+from lenet.common.tables import Format, to_data, to_table
 from lenet.tracking.address import SERVERS, mask, sqlite_path
 from lenet.tracking.finding import Finder, is_sweep
 from lenet.tracking.record import RunRecord
@@ -18,7 +19,9 @@ SIZES = (*KINDS, "total")
 LEFT_OUT = "other"
 """Of those, the one that a terminal has no room for: it is little, and the total tells it."""
 NAME = 26
-"""Characters of a run's name in a table."""
+"""Characters of a run's name in a terminal's table."""
+OWN = " (own)"
+"""What follows the name of a sweep: its runs are not counted in."""
 
 Row = dict[str, Any]
 
@@ -47,7 +50,11 @@ def render(rows: Sequence[Row], form: Format, uri: str) -> str:
     if form == "json" or form == "csv":
         return to_data(rows, form)
     told = [size for size in SIZES if form == "markdown" or size != LEFT_OUT]
-    shown = [_shown(row, told) for row in rows if row["kind"] in ("run", "sweep", "sum")]
+    runs = [row for row in rows if row["kind"] in ("run", "sweep")]
+    names = [row["run"] + OWN * (row["kind"] == "sweep") for row in runs]
+    short = {} if form == "markdown" else shortened_or_cut(names, NAME)
+    shown = [_shown(row, short.get(name, name), told) for row, name in zip(runs, names, strict=True)]
+    shown += [_shown(row, "sum", told) for row in rows if row["kind"] == "sum"]
     sentences = list(_sentences(rows, uri))
     if form == "markdown":
         sentences = [f"- {sentence}" for sentence in sentences]
@@ -87,9 +94,7 @@ def _counted(things: Sequence[object], name: str) -> str:
     return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
-def _shown(row: Row, sizes: Sequence[str]) -> dict[str, str]:
-    own = " (own)" if row["kind"] == "sweep" else ""
-    name = "sum" if row["kind"] == "sum" else cut(row["run"], NAME - len(own)) + own
+def _shown(row: Row, name: str, sizes: Sequence[str]) -> dict[str, str]:
     return {"run": name, **{key: readable(row[key]) for key in sizes}, "id": row["run_id"][:8]}
 
 

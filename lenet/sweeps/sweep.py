@@ -235,11 +235,11 @@ def _arguments(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sweep_name(command: CommandLine) -> str:
-    """Name a sweep by what it sweeps: `sweep lr=0.005,0.01`."""
+    """Name a sweep by its experiment and what the command line sweeps: `sweep lr=0.005,0.01`, `sweep_lr seed=0,1`."""
     pairs = [text.partition("=") for text in command.overrides]
     values = {key.lstrip("+"): value for key, _, value in pairs}
     words = [f"{key.rpartition('.')[2]}={values[key]}" for key in command.swept if key in values]
-    return " ".join(["search" if command.is_search else "sweep", *words])[:250]
+    return " ".join([command.experiment or ("search" if command.is_search else "sweep"), *words])[:250]
 
 
 def _params(plans: Sequence[Plan]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from lenet.disk import main
-from lenet.reports.usage import readable
+from lenet.reports.usage import SIZES, readable, render
 from lenet.tracking import artifacts
 from lenet.tracking.address import tracking_uri
 from lenet.tracking.store import Store
@@ -121,6 +121,20 @@ def test_tables_are_readable_and_json_is_exact(stored, capsys):
     assert main(["lr=0.1", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found[0]["checkpoints"], found[-1]["checkpoints"]) == (1500, None)
+
+
+def test_names_can_be_told_apart_in_a_terminal_and_are_whole_in_markdown():
+    names = [
+        f"optimizer=momentum,lr={rate},weight_decay=0.0005,seed={seed}" for rate in ("0.01", "0.02") for seed in "01"
+    ]
+    told = [("optimizer=momentum", "sweep"), *((name, "run") for name in names), ("5 runs", "sum")]
+    found = [{"run": name, "kind": kind, **dict.fromkeys(SIZES, 1), "run_id": name} for name, kind in told]
+    table = render(found, "table", "sqlite:///mlflow.db").splitlines()
+    assert max(map(len, table)) <= 80
+    assert len({line[:26] for line in table[2:]}) == len(told)
+    assert " (own) " in table[2]
+    assert table[-1].startswith("sum ")
+    assert all(name in render(found, "markdown", "sqlite:///mlflow.db") for name in names)
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ import io
 import json
 import re
 import shutil
+from datetime import datetime
 
 import pytest
 
-from lenet.reports.overview import duration
+from lenet.reports.listing import duration, render
 from lenet.runs import main
 from lenet.tracking.address import tracking_uri
 from lenet.tracking.store import Store
+from tests.terminals import on_terminal
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,77 @@ def test_the_table_fits_eighty_columns_and_tells_empty_experiments(stored, capsy
     )
     assert f"{stored[1]['lr=0.3'][:8]}  └ lr=0.3" in shown
     assert re.search(r"  a run .*….* column +diverged ", shown)
+
+
+RATES = [f"optimizer={o},lr={r},seed={s}" for o in ("sgd", "momentum") for r in ("0.0072", "0.052") for s in (0, 1)]
+
+
+def listed(jobs, sweep="sweep_lr", status="FINISHED"):
+    """Return the rows of a sweep that was started this year, with its jobs, and of a run beside it."""
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    told = {"experiment": "lenet", "diverged": False, "started": now, "seconds": 4000.0}
+    told |= {"best/val_accuracy": 0.9, "test/accuracy": 0.8}
+    parent = {"run_id": "a" * 32, "name": sweep, "kind": "sweep", "runs": len(jobs), "finished": len(jobs)}
+    job = {"kind": "job", "runs": None, "finished": None, "status": "FINISHED", "sweep_id": parent["run_id"]}
+    alone = {**job, "run_id": "f" * 32, "name": "rare-crab-1", "kind": "run", "sweep_id": None}
+    rows = [{**parent, "status": status, "sweep_id": None}, *({**job, "run_id": name, "name": name} for name in jobs)]
+    return [{**told, **row} for row in (*rows, alone)]
+
+
+def names_shown(text):
+    return re.findall(r"└ (\S+)", text)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_a_sweep_s_runs_can_be_told_apart_at_any_width_of_a_terminal(columns):
+    shown = render(listed(RATES), "table", columns=columns)
+    assert max(map(len, shown.splitlines())) <= columns
+    assert len(set(names_shown(shown))) == len(RATES)
+    assert all(all(value in name for value in re.findall("=([^,]+)", name)) for name in names_shown(shown))
+
+
+@pytest.mark.parametrize(
+    ("columns", "status", "left"),
+    [
+        (100, "FINISHED", ["runs", "status", "started", "best", "test", "time"]),
+        (90, "FINISHED", ["runs", "started", "best", "test", "time"]),
+        (94, "FAILED", ["runs", "status", "started", "best", "test"]),
+        (80, "FINISHED", ["runs", "best", "test"]),
+    ],
+)
+def test_the_columns_that_are_missed_least_make_room_for_names(columns, status, left):
+    shown = render(listed(RATES, status=status), "table", columns=columns)
+    assert shown.splitlines()[2].split() == ["id", "name", *left]
+    assert re.search(r"└ opti\w*=momentum,lr=0.0072,seed=1 ", shown)
+
+
+def test_no_column_makes_room_where_names_fit():
+    shown = render(listed(["lr=0.01", "lr=0.02"]), "table", columns=80)
+    assert re.findall(r"\w+", shown.splitlines()[2]) == [
+        "id",
+        "name",
+        "runs",
+        "status",
+        "started",
+        "best",
+        "test",
+        "time",
+    ]
+    assert names_shown(shown) == ["lr=0.01", "lr=0.02"]
+
+
+@pytest.mark.parametrize("form", ["markdown", "csv", "json"])
+def test_what_is_no_terminal_s_table_has_whole_names(form):
+    long = [f"optimizer.decay_biases=true,schedule.warmup={'0' * 90}{end}" for end in (1, 2)]
+    shown = render(listed(long), form, columns=60)
+    assert all(name in shown for name in long)
+
+
+def test_the_table_is_as_wide_as_the_terminal_that_it_is_written_to(stored, monkeypatch):
+    shown = on_terminal(monkeypatch, "stdout", 120, lambda: main([stored[0], "other"]))
+    assert LONG in shown
+    shown = on_terminal(monkeypatch, "stdout", 60, lambda: main([stored[0], "--all"]))
+    assert max(map(len, shown.splitlines())) <= 60
 
 
 def test_markdown_and_json(stored, capsys):

@@ -114,3 +114,14 @@ def test_a_run_that_diverged_and_then_failed_is_left_out_once():
 def test_values_too_long_for_a_tag_are_left_out():
     cut = RunRecord("1", "a", "FINISHED", 0.0, 1.0, {}, {}, {summary.SWEPT: '{"key": "aaa…'})
     assert summary.swept_of(cut) == {}
+
+
+def test_names_can_be_told_apart_in_a_terminal_and_are_whole_in_a_file():
+    names = [
+        f"optimizer=momentum,lr={rate},weight_decay=0.0005,seed={seed}" for rate in ("0.01", "0.02") for seed in "01"
+    ]
+    rows = summary.rows_of([child("0.1", str(number), 0.5, name=name) for number, name in enumerate(names)])
+    table = summary.to_table(rows)
+    assert max(map(len, table.splitlines())) <= 80
+    assert len({line[: summary.NAME] for line in table.splitlines()[3:]}) == len(names)
+    assert all(name in summary.to_table(rows, "github") for name in names)

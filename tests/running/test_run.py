@@ -235,7 +235,7 @@ def test_help_is_short_and_imports_nothing_heavy():
     assert "optimizer: adam, adamw, diagonal_lm, momentum, nesterov, rmsprop, sgd" in output
     assert "heavy: []" in output
     assert len(output.splitlines()) <= 32
-    assert max(map(len, output.splitlines())) <= 100
+    assert max(map(len, output.splitlines())) <= 80
 
 
 def test_a_store_whose_artifacts_have_no_place_is_refused_before_the_run(workplace, records):

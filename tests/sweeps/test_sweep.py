@@ -10,10 +10,12 @@ import sys
 import numpy as np
 import pytest
 
-from lenet.configuration.config import CommandLine
+from lenet.configuration.config import CommandLine, read
 from lenet.run import main
 from lenet.sweeps.answer import rerun
 from lenet.sweeps.jobs import job_name, swept_values
+from lenet.sweeps.sweep import _sweep_name
+from lenet.tracking.finding import Finder
 from tests.conftest import SMALL, artifacts, environment, family
 
 
@@ -36,6 +38,37 @@ def test_a_sweep_has_one_parent_with_a_child_for_each_value_and_names_the_best(w
     output = capsys.readouterr().out
     assert re.search(r"^run +best +last +test +test +seconds +status$", output, re.MULTILINE)
     assert "mlflow ui" in output
+
+
+@pytest.mark.slow
+def test_a_sweep_of_an_experiment_is_found_by_the_experiment_s_name(workplace, records, capsys):
+    (workplace / "own/experiments").mkdir(parents=True)
+    swept = "hydra:\n  sweeper:\n    params:\n      optimizer.lr: 0.0001,0.02\n"
+    (workplace / "own/experiments/rates.yaml").write_text(swept)
+    command = [*SMALL, "--config-dir", "own", "experiment=rates", "-m"]
+    assert main(command) == 0
+    parent, children = family(records())
+    assert parent.info.run_name == "rates"
+    assert main([*command, "sweep.resume=rates"]) == 0
+    resumed, counted_in = family(records())
+    assert (resumed.info.run_id, resumed.info.run_name) == (parent.info.run_id, "rates")
+    assert {child.info.run_id for child in counted_in} == {child.info.run_id for child in children}
+    best = Finder(f"sqlite:///{workplace / 'mlflow.db'}").find("best:rates")
+    assert best.id == resumed.data.tags["best_run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["optimizer.lr=0.1,0.2"], "sweep lr=0.1,0.2"),
+        (["experiment=sweep_lr"], "sweep_lr"),
+        (["experiment='sweep_lr'", "seed=3,4"], "sweep_lr seed=3,4"),
+        (["experiment=[ladder_02_weights,fastest]", "seed=0,1"], "ladder_02_weights+fastest seed=0,1"),
+        (["experiment=fastest,ladder_02_weights"], "sweep experiment=fastest,ladder_02_weights"),
+    ],
+)
+def test_a_sweep_is_called_by_its_experiment_and_by_what_the_command_line_sweeps(arguments, name):
+    assert _sweep_name(read([*arguments, "-m"])) == name
 
 
 @pytest.mark.slow
