@@ -53,7 +53,7 @@ class Network:
         self.summaries: list[LayerSummary] = []
         shape = input_shape
         for layer in self.layers:
-            shape = _shape(layer, layer.setup(shape))
+            before, shape = shape, _shape(layer, layer.setup(shape))
             own = _specs(layer, layer.parameter_specs())
             specs |= {f"{layer.name}/{name}": spec for name, spec in own.items()}
             size = sum(spec.size for spec in own.values() if spec.momentum is None)
@@ -69,7 +69,7 @@ class Network:
                     shape,
                     size,
                     _count(layer, "multiply_accumulates", layer.multiply_accumulates()),
-                    None if (told := layer.operations()) is None else _count(layer, "operations", told),
+                    None if (told := layer.operations(before)) is None else _count(layer, "operations", told),
                 )
             )
         if shape != (classes,):

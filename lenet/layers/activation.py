@@ -16,10 +16,6 @@ class Activation(Layer):
     def __init__(self, name: str = "") -> None:
         self.name = name
 
-    def setup(self, shape: Shape) -> Shape:
-        self._size = math.prod(shape)
-        return shape
-
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
         self._outputs = Views(self._output)
@@ -45,8 +41,8 @@ class ReLU(Activation):
     conversion takes longer than all of this.
     """
 
-    def operations(self) -> int:
-        return self._size
+    def operations(self, shape: Shape) -> int:
+        return math.prod(shape)
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)
@@ -90,8 +86,8 @@ class Tanh(Activation):
     amplitude = 1.0
     slope = 1.0
 
-    def operations(self) -> int:
-        return self._size * (1 + (self.amplitude != 1) + (self.slope != 1))
+    def operations(self, shape: Shape) -> int:
+        return math.prod(shape) * (1 + (self.amplitude != 1) + (self.slope != 1))
 
     def forward(self, x: Array) -> Array:
         self._y = y = self.backend.xp.multiply(x, self.slope, out=self.output(x))
@@ -117,8 +113,8 @@ class ScaledTanh(Tanh):
 class Sigmoid(Activation):
     """`1 / (1 + exp(-x))`, computed as `½ + ½ · tanh(x/2)`, which cannot overflow; the derivative is `y · (1 - y)`."""
 
-    def operations(self) -> int:
-        return 4 * self._size  # either formula has four
+    def operations(self, shape: Shape) -> int:
+        return 4 * math.prod(shape)  # either formula has four
 
     def forward(self, x: Array) -> Array:
         self._y = y = self.backend.xp.multiply(x, 0.5, out=self.output(x))

@@ -85,8 +85,8 @@ class Layer:
         """Return the multiply-accumulates of one sample's forward pass."""
         return 0
 
-    def operations(self) -> int | None:
-        """Return the floating-point operations of one sample's forward pass in training, once `setup` has been called.
+    def operations(self, shape: Shape) -> int | None:
+        """Return the floating-point operations of the forward pass in training of one sample, of the given shape.
 
         None says that they are not told. Counted is what the formula asks for, however it is computed: one for an
         addition, product, quotient, comparison, maximum, root, exp or tanh, and so two for a multiply-accumulate, the

@@ -24,12 +24,8 @@ class Dropout(Layer):
         self.name = name
         self.rate = rate
 
-    def setup(self, shape: Shape) -> Shape:
-        self._size = math.prod(shape)
-        return shape
-
-    def operations(self) -> int:
-        return 2 * self._size if self.rate else 0  # a comparison and a division
+    def operations(self, shape: Shape) -> int:
+        return 2 * math.prod(shape) if self.rate else 0  # a comparison and a division
 
     def forward(self, x: Array) -> Array:
         self._drops = self.now.training and self.rate > 0

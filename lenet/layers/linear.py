@@ -129,7 +129,7 @@ class Flatten(Layer):
         self.shape = shape
         return (math.prod(shape),)
 
-    def operations(self) -> int:
+    def operations(self, shape: Shape) -> int:
         return 0
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:

@@ -36,7 +36,7 @@ class BatchNorm(Layer):
         self.group = group
 
     def setup(self, shape: Shape) -> Shape:
-        self._features, self._size = shape[0], math.prod(shape)
+        self._features = shape[0]
         self._axes = (0, 2, 3)[: len(shape)]
         self._broadcast = (1, self._features, *[1] * (len(shape) - 1))
         return shape
@@ -50,9 +50,9 @@ class BatchNorm(Layer):
             "running_var": ParameterSpec(shape, initial=1.0, momentum=self.momentum),
         }
 
-    def operations(self) -> int:
+    def operations(self, shape: Shape) -> int:
         # A sum's addition, a difference, its square, its addition to another sum, and then a factor, weight and bias.
-        return 7 * self._size
+        return 7 * math.prod(shape)
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
         super().bind(backend, parameters, gradients)

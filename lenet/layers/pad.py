@@ -20,7 +20,7 @@ class Pad2d(Layer):
         self._shape = channels, height, width = image_shape(self, shape)
         return (channels, height + 2 * self.padding[0], width + 2 * self.padding[1])
 
-    def operations(self) -> int:
+    def operations(self, shape: Shape) -> int:
         return 0
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:

@@ -49,7 +49,7 @@ class AvgPool2d(Pool2d):
 
     keeps_output = False
 
-    def operations(self) -> int:
+    def operations(self, shape: Shape) -> int:
         return self._windows * self._window_size  # sums of one addition less, and a division
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:
@@ -87,7 +87,7 @@ class MaxPool2d(Pool2d):
     and gets the whole gradient, as in PyTorch.
     """
 
-    def operations(self) -> int:
+    def operations(self, shape: Shape) -> int:
         return self._windows * (self._window_size - 1)
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:

@@ -52,7 +52,7 @@ class RBF(Layer):
     def multiply_accumulates(self) -> int:
         return 10 * PIXELS
 
-    def operations(self) -> int:
+    def operations(self, shape: Shape) -> int:
         return 10 * PIXELS * 3  # a difference, its square, and its subtraction from the sum
 
     def bind(self, backend: Backend, parameters: dict[str, Array], gradients: dict[str, Array]) -> None:

@@ -20,7 +20,7 @@ class Subsample2d(AvgPool2d):
         self._channels = shape[0]
         return super().setup(shape)
 
-    def operations(self) -> int:
+    def operations(self, shape: Shape) -> int:
         return self._windows * (self._window_size + 1)  # sums of one addition less, the coefficient and the bias
 
     def parameter_specs(self) -> Mapping[str, ParameterSpec]:

@@ -100,7 +100,7 @@ def test_a_gpu_that_does_not_compute_is_none(cupy):
     cupy.fault = RuntimeError("CuPy failed to load libnvrtc.so.12\nOSError: …")
     with pytest.raises(
         UserError,
-        match=r"finds GPU number 0 and cannot compute on it \(CuPy failed to load libnvrtc\.so\.12\).*lenet\[",
+        match=r"finds GPU number 0 and cannot compute on it \(CuPy failed to load libnvrtc\.so\.12\).*cuda12",
     ):
         BackendSettings("cupy").open()
     assert "cannot compute on it" in BackendSettings("auto").open().reason

@@ -55,7 +55,7 @@ BY_HAND = [
 @pytest.mark.parametrize(("layer", "shape", "count"), BY_HAND, ids=[f"{type(e[0]).__name__}-{e[1]}" for e in BY_HAND])
 def test_what_a_layer_tells_is_what_is_counted_by_hand(layer, shape, count):
     layer.setup(shape)
-    assert layer.operations() == count
+    assert layer.operations(shape) == count
 
 
 def test_every_layer_of_ours_tells():
@@ -123,7 +123,7 @@ def test_a_naive_loop_over_windows_does_as_many(kind, of_window):
         of_window(window)
     layer = kind(3)
     layer.setup(image.shape)
-    assert layer.operations() == Counted.done == 2 * 2 * 2 * (9 if kind is AvgPool2d else 8)
+    assert layer.operations(image.shape) == Counted.done == 2 * 2 * 2 * (9 if kind is AvgPool2d else 8)
 
 
 def test_a_naive_loop_over_a_full_connection_does_as_many():
@@ -135,7 +135,7 @@ def test_a_naive_loop_over_a_full_connection_does_as_many():
             total = total + x[place] * weight[5 * unit + place]
     layer = Linear(3)
     layer.setup((5,))
-    assert layer.operations() == Counted.done
+    assert layer.operations((5,)) == Counted.done
 
 
 class Quiet(Layer):
@@ -152,12 +152,23 @@ class Own(Layer):
 
     def __init__(self, **told):
         for name, count in told.items():
-            setattr(self, name, lambda count=count: count)
+            setattr(self, name, lambda *shape, count=count: count)
 
 
 def test_a_layer_that_tells_none_is_told_from_one_that_has_none():
     layers = [Quiet(), Multiplies(), Flatten(), Linear(10)]
     assert [each.operations for each in network(layers, (1, 2, 2)).summaries] == [None, 100, 0, 80]
+
+
+class Keeps(ReLU):
+    """Has a `setup` of its own, which does without that of the layer below."""
+
+    def setup(self, shape):
+        return shape
+
+
+def test_what_a_layer_tells_does_not_rest_on_a_setup_that_a_user_may_replace():
+    assert [each.operations for each in network([Keeps(), Flatten(), Linear(10)], (1, 2, 2)).summaries] == [4, 0, 80]
 
 
 @pytest.mark.parametrize("count", [-1, 2.5, "many", True])
