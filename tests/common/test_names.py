@@ -40,9 +40,16 @@ def test_keys_of_fewer_than_four_letters_are_not_legible():
     [
         (["a name that is long enough"], 20, ["a name th…ong enough"]),
         (["one, of many words", "another, of many words"], 12, ["one…", "another…"]),
-        (["data=a/long/folder/1.npz", "data=a/long/folder/2.npz"], 12, ["…1…", "…2…"]),
+        (["data=a/long/folder/1.npz", "data=a/long/folder/2.npz"], 12, ["…1.npz", "…2.npz"]),
         (["same", "same"], 4, ["same", "same"]),
-        (["x" * 9 + "1" * 20 + "z" * 9, "x" * 9 + "2" * 20 + "z" * 9], 8, ["…11…111…", "…22…222…"]),
+        (
+            [f"data=a/long/folder,lr={rate},seed=0" for rate in ("0.1", "0.01", "0.001")],
+            12,
+            ["…0.1…", "…0.01…", "…0.001…"],
+        ),
+        ([f"data=a/long/folder,epochs={count}" for count in (1, 10, 105)], 12, ["…1", "…10", "…105"]),
+        (["data=a/long/folder", "data=a/long/folder,seed=1"], 14, ["…folder", "…folder,seed=1"]),
+        (["x" * 9 + "1" * 20 + "z" * 9, "x" * 9 + "2" * 20 + "z" * 9], 8, None),
         (ALIKE, 12, None),
         ([], 12, []),
     ],
