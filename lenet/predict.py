@@ -12,7 +12,7 @@ from typing import Any
 from lenet.command_line.arguments import Parser
 from lenet.command_line.command import DONE, FAILED, run_command, write_error, write_out
 from lenet.common.tables import cut
-from lenet.errors import UserError, did_you_mean
+from lenet.errors import UserError, did_you_mean, printable
 from lenet.recorded.choosing import open_finder
 
 DESCRIPTION = """\
@@ -77,7 +77,7 @@ def _main(arguments: Sequence[str]) -> int:
     write_out(render(outcomes, options.format))
     for name, count in counts.items():
         if name in labelled and count > 1:
-            write_error(f"{name}: the first of {count} frames was labelled\n")
+            write_error(f"{printable(name)}: the first of {count} frames was labelled\n")
     for fault in faults:
         write_error(f"lenet: {fault}\n")
     return FAILED if faults else DONE

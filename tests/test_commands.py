@@ -154,7 +154,7 @@ def test_only_the_module_of_the_command_is_imported():
         "import sys\n"
         "from lenet.__main__ import COMMANDS, main\n"
         "assert main(['disk', '--nothing']) == 2\n"
-        "assert not {'numpy', 'hydra', 'mlflow', 'argcomplete', 'pydantic'} & set(sys.modules)\n"
+        "assert not {'numpy', 'hydra', 'mlflow', 'argcomplete', 'pydantic', 'tabulate'} & set(sys.modules)\n"
         "assert {name for name in COMMANDS if f'lenet.{name}' in sys.modules} == {'disk'}\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stderr=subprocess.DEVNULL)

@@ -1,6 +1,7 @@
 """The library without the command line."""
 
 import io
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -205,3 +206,9 @@ def test_the_function_is_there_after_the_command_s_module_was_imported_too(resul
     code = f"import numpy, lenet.predict; from lenet import predict; print({call})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_pipe_is_not_waited_for(result, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=r"pipe: found a pipe or device, no regular file"):
+        predict(result, tmp_path / "pipe")

@@ -22,7 +22,7 @@ def _where(error: BaseException, source: Any) -> str:
     if source is not None:
         try:
             file = inspect.getsourcefile(source)
-        except TypeError:  # of what is built in
+        except (TypeError, OSError):  # of what is built in, or was typed into an interpreter
             return ""
         frames = [frame for frame in frames if frame.filename == file]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

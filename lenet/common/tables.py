@@ -7,8 +7,6 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from tabulate import tabulate
-
 Format = Literal["table", "markdown", "csv", "json"]
 Row = Mapping[str, Any]
 
@@ -33,6 +31,8 @@ def to_data(rows: Sequence[Row], form: Literal["csv", "json"]) -> str:
 
 def to_table(rows: Sequence[Row], form: Literal["table", "markdown"], right: Collection[str] = ()) -> str:
     """Return rows of texts under their keys, the columns called `right` aligned there, ending in a line's end."""
+    from tabulate import tabulate  # which takes as long to import as all else of a command that only tells of itself
+
     if form == "markdown":  # where a bar would begin a new cell
         rows = [{bars(key): bars(text) for key, text in row.items()} for row in rows]
     styles = {"table": "simple", "markdown": "github"}

@@ -2,7 +2,7 @@
 
 from lenet.data.augmentation import Augmentation
 from lenet.data.dataset import Dataset, split_classes
-from lenet.data.loading import load
+from lenet.data.loading import load, read
 from lenet.data.pool import Pool
 from lenet.data.scaling import scaling
 from lenet.data.sources import DataSource, FashionMnist, Idx, ImageFolder, Kmnist, Mnist, Mnist5k, Npz, SplittingSource
@@ -21,6 +21,7 @@ __all__ = [
     "Pool",
     "SplittingSource",
     "load",
+    "read",
     "scaling",
     "split_classes",
 ]

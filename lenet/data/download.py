@@ -85,7 +85,12 @@ def _fetch(address: str, path: Path, timeout: float) -> None:
 def _told(mirror: str, reason: str) -> str:
     """Return a mirror and why it failed; of an address that leaves no room for that in a terminal, only its host."""
     line = f"{mirror}: {reason}"
-    return line if len(line) <= COLUMNS - 2 else f"{urlsplit(mirror).hostname}: {reason}"
+    if len(line) <= COLUMNS - 2:
+        return line
+    try:
+        return f"{urlsplit(mirror).hostname}: {reason}"
+    except ValueError:  # of what is no address
+        return cut(line, COLUMNS - 2)
 
 
 def _reason(fault: Exception) -> str:

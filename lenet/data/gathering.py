@@ -24,18 +24,19 @@ def gather(words: Sequence[str], standard_input: IO[bytes]) -> Iterator[Gathered
     seen: set[str] = set()
     for word in words:
         if word != STANDARD_INPUT:
-            yield from meant(word, seen)
+            yield from meant(word, seen, reads_pipes=True)
         elif word not in seen:  # it can be read once
             seen.add(word)
             yield word, _read(standard_input, "-: standard input")
 
 
-def meant(word: str, seen: set[str]) -> Iterator[Gathered]:
+def meant(word: str, seen: set[str], reads_pipes: bool = False) -> Iterator[Gathered]:
     """Yield the images that a word means.
 
     A folder stands for the image files in it and below, hidden ones and links to folders left out; a word with `*`, `?`
     or `[` that is no file's name for all that the pattern matches (`**`: folders at any depth); both in the order of
-    their paths, and without those that `seen` holds. Anything else is one image's file, or a pipe that holds one.
+    their paths, and without those that `seen` holds. Anything else is one image's file, or a pipe that holds one,
+    for which it may have to be waited.
     What is yielded is added to `seen`, by its absolute path.
     """
     if os.path.isdir(word):
@@ -44,7 +45,7 @@ def meant(word: str, seen: set[str]) -> Iterator[Gathered]:
         found = _of_pattern(word)
     else:  # who names a file twice is told of it twice
         seen.add(os.path.abspath(word))
-        yield word, _of_pipe(word) if Path(word).is_fifo() else Path(word)
+        yield word, _of_pipe(word) if reads_pipes and Path(word).is_fifo() else Path(word)
         return
     for name, image in found:
         key = os.path.abspath(name)

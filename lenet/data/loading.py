@@ -1,8 +1,11 @@
 """Having a source load its data, and saying what is wrong with one of a user's own."""
 
+from collections.abc import Callable
+
 from lenet.common.raised import raised
 from lenet.data.dataset import Dataset
-from lenet.data.sources import DataSource
+from lenet.data.pool import Pool
+from lenet.data.sources import DataSource, SplittingSource
 from lenet.errors import Failure, UserError
 
 
@@ -11,18 +14,37 @@ def load(source: DataSource, seed: int, at_hand: bool = False) -> Dataset:
 
     Raises `UserError` where that cannot be had or is no data set, whatever the source raised.
     """
+    found = _guarded(source, "load", lambda: (source.load_at_hand if at_hand else source.load)(seed), Dataset)
+    assert isinstance(found, Dataset)
+    return found
+
+
+def read(source: DataSource, seed: int) -> Dataset | Pool:
+    """Return what a source reads before it splits off a test set, or what it loads; raises as `load` does.
+
+    A source with a `load` of its own may do there what makes the data what they are, and so is loaded.
+    """
+    if isinstance(source, SplittingSource) and type(source).load is SplittingSource.load:
+        return _guarded(source, "read", source.read, Dataset, Pool)
+    return load(source, seed)
+
+
+def _guarded(
+    source: DataSource, method: str, call: Callable[[], object], *kinds: type[Dataset] | type[Pool]
+) -> Dataset | Pool:
     kind = type(source)
     called = f"`data` ({kind.__module__}.{kind.__qualname__})"
     for name in ("validation", "scaling"):
         if not hasattr(source, name):
             raise UserError(f"{called}: it has no `{name}`; accepted: a constructor that calls super().__init__().")
     try:
-        dataset: object = (source.load_at_hand if at_hand else source.load)(seed)
+        found = call()
     except (UserError, Failure):
         raise
     except Exception as error:
-        raise UserError(f"{called}: load raised {raised(error, kind)}.") from error
-    if not isinstance(dataset, Dataset):
-        found = "None" if dataset is None else f"a value of type {type(dataset).__name__}"
-        raise UserError(f"{called}: load returned {found}; accepted: a lenet.data.Dataset.")
-    return dataset
+        raise UserError(f"{called}: {method} raised {raised(error, kind)}.") from error
+    if not isinstance(found, kinds):
+        shown = "None" if found is None else f"a value of type {type(found).__name__}"
+        accepted = " or ".join(f"a lenet.data.{each.__name__}" for each in kinds)
+        raise UserError(f"{called}: {method} returned {shown}; accepted: {accepted}.")
+    return found

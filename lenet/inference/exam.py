@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from lenet.configuration.build import Plan
-from lenet.data import Dataset, DataSource, ImageFolder, Pool, SplittingSource, load
+from lenet.data import Dataset, DataSource, ImageFolder, Pool, SplittingSource, load, read
 from lenet.data.dataset import Images, Labels
 from lenet.data.drawings import Way, way_for
 from lenet.data.framing import are_inverted, framing_of
@@ -105,7 +105,7 @@ def without_training_images(exam: Exam, plan: Plan, digest: str) -> Exam:
 
 def _read(source: DataSource, trained: Trained, seed: int, way: Way | None) -> Dataset | Pool:
     if way is None:
-        return source.read() if isinstance(source, SplittingSource) else load(source, seed)
+        return read(source, seed)
     if not isinstance(source, ImageFolder):
         raise UserError("--prepare is for image files. Accepted with it: data=image_folder.")
     prepared = preparing(trained, way)

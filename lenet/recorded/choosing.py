@@ -37,7 +37,7 @@ def split_one(words: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:
         key, separator, value = word.partition("=")
         if separator and key in KEYS[:1]:
             keys[key] = value
-        elif separator and (names or "." in key):
+        elif separator and (names or (" " not in key and "." in key)):
             changes.append(word)
         else:
             names.append(word)

@@ -239,7 +239,9 @@ def _sweep_name(command: CommandLine) -> str:
     pairs = [text.partition("=") for text in command.overrides]
     values = {key.lstrip("+"): value for key, _, value in pairs}
     words = [f"{key.rpartition('.')[2]}={values[key]}" for key in command.swept if key in values]
-    return " ".join([command.experiment or ("search" if command.is_search else "sweep"), *words])[:250]
+    kind = "search" if command.is_search else "sweep"
+    called = [command.experiment, kind] if command.experiment and command.is_search else [command.experiment or kind]
+    return " ".join([*called, *words])[:250]
 
 
 def _params(plans: Sequence[Plan]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What a user's code raised, in a few words, and at which line."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -50,3 +52,13 @@ def test_a_syntax_error_tells_its_line_itself():
     with pytest.raises(SyntaxError) as info:
         compile("def f(:", "theirs.py", "exec")
     assert raised(info.value) == "SyntaxError: invalid syntax (theirs.py, line 1)"
+
+
+def test_of_what_was_typed_into_an_interpreter_no_line_is_told():
+    code = (
+        "from lenet.common.raised import raised\n"
+        "class Mine:\n    def __init__(self): raise ValueError('no rows')\n"
+        "try: Mine()\nexcept ValueError as error: print(raised(error, Mine))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "ValueError: no rows\n"

@@ -1,12 +1,14 @@
 """A data source of a user's own that is wrong ends in one message that says which, what, and at which line."""
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lenet import check
-from lenet.data import Dataset, DataSource, load
+from lenet.data import Dataset, DataSource, Npz, Pool, load, read
 from lenet.errors import UserError
 from lenet.run import main
 
@@ -59,6 +61,46 @@ def test_what_a_source_says_itself_stays_as_it_is() -> None:
 def test_a_source_that_was_not_made_whole_is_refused() -> None:
     with pytest.raises(UserError, match=r"it has no `validation`; accepted: a constructor that calls super"):
         load(Unfinished(), 0)
+
+
+class Inverted(Npz):
+    """Does to images as they are loaded what no reading of its file does."""
+
+    def load(self, seed: int) -> Dataset:
+        found = super().load(seed)
+        return replace(found, train_images=255 - found.train_images, test_images=255 - found.test_images)
+
+
+class Unreadable(Npz):
+    def read(self) -> Dataset | Pool:
+        raise ValueError("no rows")
+
+
+class Nothing(Npz):
+    def read(self) -> Dataset | Pool:
+        return None  # type: ignore[return-value]
+
+
+def test_data_are_read_whole_unless_their_source_has_a_way_of_its_own_to_load_them(tmp_path: Path) -> None:
+    np.savez(path := tmp_path / "a.npz", images=np.zeros((20, 3, 2), np.uint8), labels=np.arange(20) % 2)
+    whole = read(Npz(path), 0)
+    assert isinstance(whole, Pool)
+    assert len(whole.images) == 20
+    loaded = read(Inverted(path), 0)
+    assert isinstance(loaded, Dataset)
+    assert (loaded.test_images == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (Unreadable, r"read raised ValueError: no rows \(test_loading\.py, line \d+\)\.$"),
+        (Nothing, r"read returned None; accepted: a lenet\.data\.Dataset or a lenet\.data\.Pool\.$"),
+    ],
+)
+def test_what_cannot_be_read_is_said_of_the_source(kind: type[Npz], says: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"^`data` \(\S*test_loading\.{kind.__name__}\): {says}"):
+        read(kind(tmp_path / "a.npz"), 0)
 
 
 SOURCES = """\

@@ -291,7 +291,7 @@ def test_without_a_network_the_error_says_what_was_looked_for_where_and_what_nee
 def test_what_is_told_of_downloads_that_fail_fits_a_terminal_whatever_fails(
     toy: type[PublishedSource], bare_machine: Path, serve: Serve
 ) -> None:
-    mirrors = [serve("digest"), serve("down"), "http://nowhere.invalid/" + "long/" * 20]
+    mirrors = [serve("digest"), serve("down"), "http://nowhere.invalid/" + "long/" * 20, "http://[a" + "a" * 80]
     with pytest.raises(UserError) as error:
         toy(mirrors=mirrors, timeout=0.3).load(seed=0)
     told = str(error.value).partition("failed:\n")[2].splitlines()
