@@ -27,6 +27,7 @@ def outputs(version):
     return mlflow.pyfunc.load_model(f"models:/bars/{version}").predict(np.eye(16, dtype=np.uint8)[None, None] * 200)
 
 
+@pytest.mark.slow
 def test_the_best_runs_model_is_registered_once_and_stays_what_it_is(workplace, client, records, capsys):
     mlflow.set_tracking_uri(f"sqlite:///{workplace / 'mlflow.db'}")
     assert main([*SWEEP, "sweep.register=bars"]) == 0

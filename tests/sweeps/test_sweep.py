@@ -78,6 +78,7 @@ def test_two_swept_keys_are_drawn_as_a_map(workplace, records):
     assert (artifacts(parent) / "figures/heat_map.png").stat().st_size > 5000
 
 
+@pytest.mark.slow
 def test_over_several_seeds_it_tells_means_and_the_best_run_s_own_command(workplace, records, capsys):
     arguments = [*SMALL, "trainer.figures=none", "trainer.epochs=1"]
     assert main([*arguments, "optimizer.lr=0.001,0.02", "seed=0,1", "-m"]) == 0
@@ -128,6 +129,7 @@ def test_data_that_cannot_be_had_is_the_job_s_failure(workplace, records, capsys
     assert "missing.npz" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_same_sweep_twice_makes_two_and_loses_nothing(workplace, records):
     for _ in range(2):
         assert main([*SMALL, "trainer.figures=none", "seed=0,1", "-m"]) == 0
@@ -185,6 +187,7 @@ def test_a_job_that_cannot_even_be_built_does_not_stop_the_others(workplace, rec
     assert "no five" in children[0].data.tags["lenet.error"]
 
 
+@pytest.mark.slow
 def test_a_run_of_a_sweep_has_the_weights_of_the_same_run_alone_to_the_last_bit(workplace, records):
     arguments = [*SMALL, "trainer.figures=none"]
     assert main([*arguments, "seed=0,1,2", "-m"]) == 0
@@ -233,6 +236,7 @@ def test_an_output_that_cannot_say_everything_or_is_closed_fails_no_sweep(closed
     assert family(records())[0].info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_the_command_of_the_best_job_of_a_file_s_sweep_is_one_run(workplace, records):
     (workplace / "own/experiment").mkdir(parents=True)
     text = "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      seed: 0,1\n"

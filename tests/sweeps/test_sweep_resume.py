@@ -19,6 +19,7 @@ def ids(children):
     return {child.info.run_id for child in children}
 
 
+@pytest.mark.slow
 def test_failed_jobs_are_tried_again_and_finished_ones_counted_in(workplace, records, capsys):
     sweep = [*QUICK, "data.images=digits.npz,late.npz", "-m"]
     assert main(sweep) == 1
