@@ -59,6 +59,7 @@ def test_a_run_has_the_bits_of_numpy(case, gpu, alike, client, records):
     assert_equal(client, on_gpu, on_numpy)
 
 
+@pytest.mark.slow
 def test_all_figures_and_the_log_are_made_there_too(gpu, records):
     pictured = ["trainer.figures=all", "augmentation=affine"]
     assert train(*pictured, "backend.name=auto") == 0

@@ -133,6 +133,7 @@ def test_divergence_ends_early_as_a_result(rate, workplace, records):
     assert "figures/curves.png" in files(run)
 
 
+@pytest.mark.slow
 def test_what_an_augmentation_does_is_shown(records):
     assert main([*DRAWN, "augmentation=elastic"]) == 0
     assert main([*DRAWN, "augmentation=elastic", "trainer.figures=none"]) == 0
