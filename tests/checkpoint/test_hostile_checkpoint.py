@@ -9,7 +9,7 @@ import pytest
 
 from lenet import checkpoint
 from lenet.common.stored_json import MAX_CHARACTERS
-from tests.checkpoint.test_checkpoint import meta_entry, npy, refused, write
+from tests.checkpoint.files import meta_entry, npy, refused, write
 
 
 def header(descr: str, shape: str, data: bytes = b"") -> bytes:

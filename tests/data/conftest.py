@@ -1,12 +1,17 @@
 """What the tests of the data share: a machine with no data of its own, and IDX files in the making."""
 
 import gzip
+import http.server
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from lenet.data.sources.mnist import PublishedSource
+from tests.data.toy import Serve, WriteSet, published_from
 
 WriteIdx = Callable[..., Path]
 
@@ -51,3 +56,46 @@ def write_idx_set(write_idx: WriteIdx) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def toy(bare_machine: Path, write_idx_set: WriteSet) -> type[PublishedSource]:
+    """Return a published data set of ten toy images, whose only copy is at no root that is searched."""
+    return published_from(write_idx_set(bare_machine / "origin", labels=(0, 1), suffix=".gz"), raw=True)
+
+
+@pytest.fixture
+def serve(toy: type[PublishedSource], bare_machine: Path) -> Iterator[Serve]:
+    """Return a function that starts a mirror of the toy data with a fault, if any, and gives its address."""
+    servers: list[http.server.ThreadingHTTPServer] = []
+    released = threading.Event()
+
+    def start(fault: str = "", requests: list[str] | None = None) -> str:
+        class Mirror(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if requests is not None:
+                    requests.append(self.path)
+                content = (bare_machine / "origin" / Path(self.path).name).read_bytes()
+                if fault == "digest":
+                    content = gzip.compress(gzip.decompress(content)[:-1] + b"?")
+                self.send_response(503 if fault == "down" else 200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[:20] if fault in ("truncated", "stall") else content)
+                if fault == "stall":
+                    self.wfile.flush()
+                    released.wait(20)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        return f"http://127.0.0.1:{server.server_port}/data"
+
+    yield start
+    released.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()

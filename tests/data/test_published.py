@@ -2,12 +2,7 @@
 
 import gzip
 import hashlib
-import http.server
 import os
-import re
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,84 +10,11 @@ import pytest
 from lenet.data import FashionMnist, Kmnist, Mnist
 from lenet.data.files import find_parts
 from lenet.data.idx import read_idx
-from lenet.data.missing import search_report
-from lenet.data.published import FASHION_MNIST, PARTS, OtherContent, Published
+from lenet.data.published import FASHION_MNIST, PARTS
 from lenet.data.sources import mnist
 from lenet.data.sources.mnist import PublishedSource
 from lenet.errors import UserError
-
-WriteSet = Callable[..., Path]
-Serve = Callable[..., str]
-
-
-@pytest.fixture
-def toy(bare_machine: Path, write_idx_set: WriteSet) -> type[PublishedSource]:
-    """Return a published data set of ten toy images, whose only copy is at no root that is searched."""
-    return published_from(write_idx_set(bare_machine / "origin", labels=(0, 1), suffix=".gz"), raw=True)
-
-
-def published_from(folder: Path, *, raw: bool) -> type[PublishedSource]:
-    packed = [Path(folder, f"{part.file_name}.gz").read_bytes() for part in PARTS]
-
-    class Toy(PublishedSource):
-        published = Published(
-            name="toy",
-            classes=("nought", "one"),
-            mirrors=("http://127.0.0.1:9/",),
-            md5=tuple(hashlib.md5(content).hexdigest() for content in packed),
-            sha256=tuple(hashlib.sha256(gzip.decompress(content)).hexdigest() for content in packed) if raw else None,
-        )
-
-    return Toy
-
-
-def unpack(folder: Path, target: Path) -> Path:
-    target.mkdir(parents=True)
-    for file in folder.glob("*.gz"):
-        (target / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
-    return target
-
-
-@pytest.fixture
-def serve(toy: type[PublishedSource], bare_machine: Path) -> Iterator[Serve]:
-    """Return a function that starts a mirror of the toy data with a fault, if any, and gives its address."""
-    servers: list[http.server.ThreadingHTTPServer] = []
-    released = threading.Event()
-
-    def start(fault: str = "", requests: list[str] | None = None) -> str:
-        class Mirror(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if requests is not None:
-                    requests.append(self.path)
-                content = (bare_machine / "origin" / Path(self.path).name).read_bytes()
-                if fault == "digest":
-                    content = gzip.compress(gzip.decompress(content)[:-1] + b"?")
-                self.send_response(503 if fault == "down" else 200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[:20] if fault in ("truncated", "stall") else content)
-                if fault == "stall":
-                    self.wfile.flush()
-                    released.wait(20)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        return f"http://127.0.0.1:{server.server_port}/data"
-
-    yield start
-    released.set()
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def cached_files(bare_machine: Path) -> set[str]:
-    return {file.name for file in (bare_machine / "cache").rglob("*") if file.is_file()}
-
+from tests.data.toy import Serve, WriteSet, published_from, unpack
 
 # Finding
 
@@ -207,117 +129,6 @@ def test_without_known_content_only_the_published_gz_files_are_accepted(
 def test_a_root_that_is_no_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.root=.*nowhere: no such folder"):
         Mnist(root=tmp_path / "nowhere").load(seed=0)
-
-
-# Downloading
-
-
-def test_what_is_missing_is_downloaded_once_into_the_cache(
-    toy: type[PublishedSource], bare_machine: Path, serve: Serve
-) -> None:
-    requests: list[str] = []
-    source = toy(mirrors=[serve(requests=requests)])
-    assert len(source.load(seed=0).train_labels) == 6
-    assert sorted(requests) == sorted(f"/data/{part.file_name}.gz" for part in PARTS)
-    assert source.load(seed=0).source == str(bare_machine / "cache" / "lenet" / "toy")
-    assert len(requests) == 4
-
-
-def test_what_is_at_hand_is_loaded_and_nothing_downloaded(
-    toy: type[PublishedSource], bare_machine: Path, serve: Serve
-) -> None:
-    requests: list[str] = []
-    source = toy(mirrors=[serve(requests=requests)])
-    with pytest.raises(UserError, match="did not find"):
-        source.load_at_hand(seed=0)
-    assert not requests
-    assert source.load(seed=0).digest == source.load_at_hand(seed=0).digest
-
-
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        ("down", "answers 503 Service Unavailable"),
-        ("digest", "sends another file than the published one"),
-        ("truncated", "the connection ended early"),
-        ("stall", r"stopped sending \(data.timeout\)"),
-    ],
-)
-def test_a_bad_mirror_is_left_for_the_next_and_named_when_all_fail(
-    toy: type[PublishedSource], bare_machine: Path, serve: Serve, fault: str, reason: str
-) -> None:
-    bad = serve(fault)
-    start = time.monotonic()
-    with pytest.raises(UserError, match=reason) as error:
-        toy(mirrors=[bad], timeout=0.3).load(seed=0)
-    assert time.monotonic() - start < 5
-    assert f"  {bad}: " in str(error.value)
-    assert cached_files(bare_machine) == set()
-    assert not list((bare_machine / "cache" / "lenet" / "toy").iterdir())
-    data = toy(mirrors=[bad, serve()], timeout=0.3).load(seed=0)
-    assert len(data.train_labels) == 6
-    assert cached_files(bare_machine) == {f"{part.file_name}.gz" for part in PARTS}
-
-
-def test_an_endless_body_is_refused(
-    toy: type[PublishedSource], bare_machine: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lenet.data.download.MAX_BYTES", 10)
-    with pytest.raises(UserError, match="sends more than 10 bytes"):
-        toy(mirrors=[serve()]).load(seed=0)
-    assert cached_files(bare_machine) == set()
-
-
-def test_without_a_network_the_error_says_what_was_looked_for_where_and_what_needs_none(
-    toy: type[PublishedSource], bare_machine: Path, write_idx_set: WriteSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lookalike = write_idx_set(bare_machine / "data", seed=1)
-    monkeypatch.setenv("LENET_DATA", str(lookalike))
-    closed = ["http://127.0.0.1:9/one/", "http://127.0.0.1:9/two/"]
-    with pytest.raises(UserError) as error:
-        toy(mirrors=closed).load(seed=0)
-    message = str(error.value)
-    assert all(part.file_name in message for part in PARTS)
-    assert f"{lookalike} ($LENET_DATA)" in message
-    assert f"{bare_machine / 'system'} (the system's, no such folder)" in message
-    assert f"{bare_machine / 'cache' / 'lenet' / 'toy'} (the cache, no such folder)" in message
-    assert message.count(f"{lookalike}: files of these names with other content") == 1
-    assert all(f"  {mirror}: " in message for mirror in closed)
-    assert message.count("connection refused") == 2
-    assert not re.search("[0-9a-f]{32}|Connection|urllib3|object at", message)
-    assert "`data=mnist_5k` needs neither files nor a network" in message
-
-
-def test_what_is_told_of_downloads_that_fail_fits_a_terminal_whatever_fails(
-    toy: type[PublishedSource], bare_machine: Path, serve: Serve
-) -> None:
-    mirrors = [serve("digest"), serve("down"), "http://nowhere.invalid/" + "long/" * 20, "http://[a" + "a" * 80]
-    with pytest.raises(UserError) as error:
-        toy(mirrors=mirrors, timeout=0.3).load(seed=0)
-    told = str(error.value).partition("failed:\n")[2].splitlines()
-    assert max(map(len, told)) <= 80
-    assert told[2].startswith("  nowhere.invalid: ")
-
-
-def test_of_another_data_set_of_the_same_names_its_folder_and_name_are_told_once(tmp_path: Path) -> None:
-    faults = [(tmp_path / part.file_name, OtherContent("long", "mnist")) for part in PARTS]
-    report = search_report("toy", PARTS, [("the cache", tmp_path)], faults, whole=False)
-    assert report.endswith(f"Passed over:\n  {tmp_path}: files of mnist")
-    assert search_report("toy", PARTS, [], faults, whole=True).count("long") == 4
-
-
-def test_a_cache_that_cannot_be_written_is_one_error(
-    toy: type[PublishedSource], bare_machine: Path, serve: Serve
-) -> None:
-    (bare_machine / "cache").write_text("a file where the folder should be")
-    with pytest.raises(UserError, match="cannot be written"):
-        toy(mirrors=[serve()]).load(seed=0)
-
-
-@pytest.mark.parametrize("mirrors", [[], ["ftp://example.org/"], ["http://"], "http://example.org"])
-def test_mirrors_are_a_list_of_web_addresses(mirrors: object) -> None:
-    with pytest.raises(ValueError, match="mirrors"):
-        Kmnist(mirrors=mirrors)
 
 
 # The real ones
