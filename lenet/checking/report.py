@@ -7,7 +7,8 @@ from typing import Any
 from lenet.checking.gradients import Agreement
 from lenet.checking.layers import INPUT
 from lenet.checking.networks import Finding
-from lenet.common.tables import Format, cut, to_data, to_fitting_table
+from lenet.common.names import shortened_or_cut
+from lenet.common.tables import COLUMNS, Format, to_data, to_table
 
 Row = dict[str, Any]
 SHORTEST = 8
@@ -67,9 +68,13 @@ def render(rows: Sequence[Row], form: Format) -> str:
     """Return the rows as text that ends in a line's end."""
     if form == "json" or form == "csv":
         return to_data(rows, form)
-    longest = max(len(row["layer"]) for row in rows)
+    names = [row["layer"] for row in rows]
     right = [_heading(name, form) for name in RIGHT]
-    table = to_fitting_table(lambda width: [_shown(row, width, form) for row in rows], longest, SHORTEST, form, right)
+    table = to_table([_shown(row, row["layer"], form) for row in rows], form, right)
+    over = max(map(len, table.splitlines())) - COLUMNS
+    if form == "table" and over > 0:
+        told = shortened_or_cut(names, max(SHORTEST, max(map(len, names)) - over))
+        table = to_table([_shown(row, told[row["layer"]], form) for row in rows], form, right)
     return f"{table}\n{EXPLANATION}"
 
 
@@ -115,10 +120,10 @@ def _heading(name: str, form: Format) -> str:
     return name if form == "table" else name.replace("\n", " ")
 
 
-def _shown(row: Row, widest: int, form: Format) -> dict[str, str]:
+def _shown(row: Row, name: str, form: Format) -> dict[str, str]:
     errors = [row[key] for key in ("input_error", "parameter_error") if row[key] is not None]
     values = {
-        "layer": cut(row["layer"], widest),
+        "layer": name,
         "output": row["output"],
         "params": f"{row['parameters']:,}",
         "FLOP": "–" if row["flop"] is None else f"{'' if row['flop_complete'] else '≥'}{_counted(row['flop'])}",

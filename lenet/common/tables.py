@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 Format = Literal["table", "markdown", "csv", "json"]
@@ -38,22 +38,6 @@ def to_table(rows: Sequence[Row], form: Literal["table", "markdown"], right: Col
     styles = {"table": "simple", "markdown": "github"}
     sides = ["right" if key in right else "left" for key in rows[0]] if right else None
     return tabulate(rows, headers="keys", tablefmt=styles[form], disable_numparse=True, colalign=sides) + "\n"
-
-
-def to_fitting_table(
-    rows: Callable[[int], Sequence[Row]],
-    widest: int,
-    least: int,
-    form: Literal["table", "markdown"],
-    right: Collection[str] = (),
-) -> str:
-    """Return what `rows` makes of names of at most so many characters, in a terminal's table `widest` or fewer.
-
-    They are cut down to `least` where there is no room for more in `COLUMNS`.
-    """
-    text = to_table(rows(widest), form, right)
-    over = max(map(len, text.splitlines())) - COLUMNS
-    return text if form == "markdown" or over <= 0 else to_table(rows(max(least, widest - over)), form, right)
 
 
 def bars(text: str) -> str:

@@ -107,7 +107,8 @@ def _read(source: DataSource, trained: Trained, seed: int, way: Way | None) -> D
     if way is None:
         return read(source, seed)
     if not isinstance(source, ImageFolder):
-        raise UserError("--prepare is for image files. Accepted with it: data=image_folder.")
+        found = type(source).__name__
+        raise UserError(f"--prepare is for image files, not for {found}. Accepted with it: data=image_folder.")
     prepared = preparing(trained, way)
     return source.read(lambda path: prepared(path, str(path)))
 

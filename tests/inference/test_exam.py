@@ -144,6 +144,12 @@ def test_prepared_files_are_taken_for_what_predict_takes_them_for(beside_run, di
     assert run.data.metrics["evaluation/drawn-prepared/accuracy"] == found["accuracy"] > 0.7
 
 
+def test_only_image_files_can_be_prepared(beside_run, digits, tmp_path, capsys):
+    other = save(tmp_path / "mine.npz", digits.test_images[:9], digits.test_labels[:9])
+    assert evaluate.main(["last", *other, "--prepare"]) == 2
+    assert "--prepare is for image files, not for Npz. Accepted with it: data=image_folder." in capsys.readouterr().err
+
+
 def test_a_network_of_other_images_has_files_prepared_as_predict_resizes_them(workplace, capsys):
     assert train() == 0
     with np.load("digits.npz") as arrays:
