@@ -22,6 +22,11 @@ def lives(identity: Mapping[str, str]) -> bool:
     return pid.isdigit() and process_start(int(pid)) == identity.get(START)
 
 
+def same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Say whether two runs' tags name the same process."""
+    return all(one.get(key) == other.get(key) for key in KEYS)
+
+
 def process_start(pid: int) -> str | None:
     """Return when the process `pid` of this host started, as text to compare; None if it is dead or a zombie.
 

@@ -55,10 +55,18 @@ def each_run(
     while experiment_ids:
         with translated(), collections_paused():
             page = client.search_runs(experiment_ids, filter_string, ViewType.ACTIVE_ONLY, size or PAGE, [order], token)
-        yield from map(record_of, page)
+        for record in map(record_of, page):
+            # It may have ended, or been taken up again, after it was read and before its process was looked for.
+            yield read_run(client, record.id) if record.gone else record
         token = page.token
         if not token:
             return
+
+
+def read_run(client: MlflowClient, run_id: str) -> RunRecord:
+    """Return a run as the store has it now."""
+    with translated():
+        return record_of(client.get_run(run_id))
 
 
 def record_of(run: Any) -> RunRecord:

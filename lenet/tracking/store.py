@@ -12,7 +12,7 @@ from lenet.tracking.addition import add_evaluation
 from lenet.tracking.address import mask
 from lenet.tracking.delivery import how_to_deliver
 from lenet.tracking.failures import CONTACT, SILENCE, StoreAway, defaults, translated
-from lenet.tracking.gone import RUNNING, farewell, has_gone, last_sign
+from lenet.tracking.gone import RUNNING, farewell, last_sign
 from lenet.tracking.opening import open_store, turn
 from lenet.tracking.operations import TAG_LENGTH, Status, as_text
 from lenet.tracking.record import (
@@ -24,6 +24,7 @@ from lenet.tracking.record import (
     children_of,
     each_run,
     infinite,
+    read_run,
     record_of,
 )
 from lenet.tracking.registry import register
@@ -130,7 +131,7 @@ class Store:
             if other.status == RUNNING:
                 where = f"process {other.tags.get(process.PID)} on {other.tags.get(process.HOST)}"
                 raise UserError(f"`{other.name}` ({other.id}) is still running ({where}): wait for it, or stop it.")
-        if any(current.tags.get(key) != record.tags.get(key) for key in process.KEYS):
+        if not process.same(current.tags, record.tags):
             raise UserError(f"`{record.name}` ({record.id}) was taken up by another process meanwhile: look again.")
         if (parent := current.tags.get(PARENT)) and self._lives(parent):
             raise UserError(f"`{record.name}` is a job of a sweep that is still running ({parent}), and left to it.")
@@ -195,9 +196,7 @@ class Store:
         """
         children = [run for run in self.children(parent_id) if run.gone or run.status == RUNNING]
         lost = [run for run in children if job is None or run.tags.get(JOB) == str(job)]
-        for run in lost:
-            self._close(run, status, reason)
-        return lost
+        return [run for run in lost if self._close(run, status, reason)]
 
     def _gone(self, filter_string: str) -> Iterator[RunRecord]:
         for run in each_run(self._client, [self.experiment_id], filter_string, OLDEST_FIRST):
@@ -205,18 +204,20 @@ class Store:
                 yield run
 
     def _lives(self, run_id: str) -> bool:
-        with translated():
-            info = self._client.get_run(run_id)
-        start = info.info.start_time / 1000
-        return bool(info.info.status == RUNNING and not has_gone(RUNNING, info.data.tags, start))
+        return read_run(self._client, run_id).status == RUNNING
 
-    def _close(self, run: RunRecord, status: Status, reason: str) -> None:
-        with translated(), defaults(SILENCE):
+    def _close(self, run: RunRecord, status: Status, reason: str) -> bool:
+        """Close a run, unless it has ended since it was read or another process has taken it up; say whether it did."""
+        with turn(run.id), translated(), defaults(SILENCE):
+            current = self._client.get_run(run.id)
+            if current.info.status != RUNNING or not process.same(current.data.tags, run.tags):
+                return False
             points = self._client.get_metric_history(run.id, next(iter(run.metrics))) if run.metrics else []
             spoke = round(last_sign(run.tags, run.start) * 1000)
             last = max([spoke, *(point.timestamp for point in points)])
             self._client.set_tag(run.id, ERROR, as_text(reason, TAG_LENGTH))
             self._client.set_terminated(run.id, status, end_time=last)
+            return True
 
     def history(self, run_id: str, metric: str) -> list[float]:
         """Return the values of a run's metric in the order of their steps."""

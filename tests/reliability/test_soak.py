@@ -13,6 +13,7 @@ import pytest
 
 from lenet.run import main
 from lenet.tracking.finding import Finder
+from lenet.tracking.tags import ERROR
 from tests.conftest import SMALL, environment
 from tests.reliability.soaking import noted, seeds
 
@@ -64,7 +65,8 @@ def test_many_runs_at_once_with_kills(workplace, report):
     assert set(statuses) <= {"FINISHED", "KILLED"}, "what was killed is told so before anything closes it"
     finished = Counter(int(run.params["seed"]) for run in runs if run.status == "FINISHED")
     expected = {seed for worker in range(WORKERS) for seed in seeds(worker, RUNS)}
-    assert set(finished) == expected
+    ends = [(run.status, run.params.get("seed"), run.tags.get(ERROR)) for run in runs if run.status != "FINISHED"]
+    assert set(finished) == expected, ends
     assert sum(finished.values()) - len(expected) <= kills, "done, but killed before it was noted"
     assert ENOUGH <= statuses["KILLED"] <= kills, "many kills hit a run; the others fall between two"
     for run in runs:

@@ -1,4 +1,4 @@
-"""Runs of other hosts: they go on as long as they say so."""
+"""Runs whose process has gone, here or on another host, are told from those that go on or have ended."""
 
 import time
 
@@ -8,6 +8,7 @@ from mlflow.exceptions import MlflowException
 
 from lenet.tracking import gone, process
 from lenet.tracking import run as writing
+from lenet.tracking.finding import Finder
 from lenet.tracking.gone import SILENT_SECONDS, farewell, has_gone, last_sign
 from lenet.tracking.store import Store
 from lenet.tracking.tags import HEARTBEAT
@@ -109,3 +110,56 @@ def test_the_run_of_a_lost_job_is_closed_by_the_job_s_number_on_whatever_host(st
     assert [run.name for run in closed] == ["job 1"]
     assert tags_of(store, runs[1])["lenet.error"] == "its node died"
     assert [run.name for run in store.close_lost(parent.id, "KILLED", "the sweep was interrupted")] == ["job 0"]
+
+
+@pytest.fixture
+def ends_in_between(store, monkeypatch):
+    """A run that ends, and its process with it, after a reader has found it running and before it looks for it."""
+    run = store.start_run("mine")
+
+    def lives(_):
+        run.close("FINISHED")
+        return False
+
+    monkeypatch.setattr(gone, "lives", lives)
+    return run
+
+
+def test_a_run_that_ends_while_it_is_looked_at_stays_finished(store, ends_in_between):
+    store.close_gone()
+    ended = MlflowClient(store.uri).get_run(ends_in_between.id)
+    assert ended.info.status == "FINISHED"
+    assert "lenet.error" not in ended.data.tags
+
+
+def test_nor_is_it_shown_as_killed(store, ends_in_between):
+    (run,) = Finder(store.uri).search("")
+    assert (run.status, run.gone) == ("FINISHED", False)
+    assert "lenet.error" not in run.tags
+
+
+def test_nor_closed_as_a_lost_job(store, monkeypatch):
+    parent = store.start_run("sweep", kind="sweep")
+    job = store.start_run("job", parent=parent.id)
+    monkeypatch.setattr(gone, "lives", lambda _: job.close("FINISHED") or False)
+    assert store.close_lost(parent.id, "KILLED", "the sweep was interrupted") == []
+    assert "lenet.error" not in tags_of(store, job)
+
+
+def test_a_run_that_is_taken_up_again_while_it_is_looked_at_goes_on(store, monkeypatch):
+    run = store.start_run("mine", tags={process.START: "of a process that was killed"})
+    (record,) = Finder(store.uri).search("")
+    assert record.gone
+    search = MlflowClient.search_runs
+
+    def search_then_reopen(*args):
+        page = search(*args)
+        monkeypatch.undo()
+        store.reopen(record)
+        return page
+
+    monkeypatch.setattr(MlflowClient, "search_runs", search_then_reopen)
+    store.close_gone()
+    current = MlflowClient(store.uri).get_run(run.id)
+    assert current.info.status == "RUNNING"
+    assert "lenet.error" not in current.data.tags
