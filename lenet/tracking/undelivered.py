@@ -40,8 +40,9 @@ def deliver_folder(client: MlflowClient, uri: str, folder: Path, elsewhere: bool
                 f"{folder} is to be delivered to {header.uri}, and the store is {mask(uri)}: "
                 "say which, and with which password, by tracking.uri=ADDRESS."
             )
+        is_being_written = journal.is_being_written()  # asked first: it may end in between
         ended = journal.is_ended()
-        if not ended and journal.is_being_written():
+        if not ended and is_being_written:
             raise StillWritten(
                 f"`{header.name}` ({header.run_id}) is still being written by process {header.pid} on {header.host}, "
                 f"which delivers what is in {folder}: wait for it, or stop it."
