@@ -22,8 +22,14 @@ help: ## show this list
 	.venv-extras/bin/pip install --quiet --disable-pip-version-check --editable '.[test,optuna,ray,slurm]' 'psycopg[binary]' 'cupy-cuda12x>=14' playwright
 	touch $@
 
-.venv/gpu: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,cuda$(CUDA)]'
+# An environment for each CUDA: CuPy's packages for two of them are in each other's way, and so are PyTorch's libraries.
+GPU := .venv-cuda$(CUDA)
+TORCH_FOR_12 := torch>=2.4,<2.11
+TORCH_FOR_13 := torch>=2.11
+
+$(GPU)/installed: pyproject.toml
+	$(PYTHON) -m venv $(GPU)
+	$(GPU)/bin/pip install --quiet --disable-pip-version-check --editable '.[test,cuda$(CUDA)]'
 	touch $@
 
 sweep: .venv/installed ## train twice, at two learning rates, on the digits that come with the install
@@ -56,9 +62,9 @@ test-lowest test-latest: test-%:
 RESOLUTION_lowest := lowest-direct
 RESOLUTION_latest := highest
 
-test-gpu: .venv/gpu ## run the tests on an NVIDIA GPU (CUDA=13 for a driver of CUDA 13)
-	$(BIN)/python -m pytest -m gpu tests/device
-	$(BIN)/python -m pytest tests/device/test_contract.py
+test-gpu: $(GPU)/installed ## run the tests on an NVIDIA GPU (CUDA=13 for a driver of CUDA 13)
+	$(GPU)/bin/python -m pytest -m gpu tests/device
+	$(GPU)/bin/python -m pytest tests/device/test_contract.py
 
 screenshots: .venv-extras/installed ## take the pictures of the MLflow UI in docs/ anew (needs Chromium)
 	LENET_SCREENSHOTS=docs .venv-extras/bin/python -m pytest -m browser tests/browser
@@ -74,9 +80,9 @@ bench: .venv/installed ## measure speed and cost side by side with PyTorch and J
 	$(BIN)/python -m benchmarks.whole_run
 	$(BIN)/python -m benchmarks.sweeps
 
-bench-gpu: .venv/gpu ## measure speed, memory and launches on an NVIDIA GPU side by side with PyTorch (some minutes)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench,cuda$(CUDA)]'
-	$(BIN)/python -m benchmarks.gpu
+bench-gpu: $(GPU)/installed ## measure speed, memory and launches on an NVIDIA GPU side by side with PyTorch (some minutes)
+	$(GPU)/bin/pip install --quiet --disable-pip-version-check --editable '.[test,cuda$(CUDA)]' '$(TORCH_FOR_$(CUDA))'
+	$(GPU)/bin/python -m benchmarks.gpu
 
 experiment: .venv/installed ## measure one again, NAME=…, on full MNIST, into experiments/results (seconds to an hour)
 	@test -n '$(NAME)' || { echo 'make experiment NAME=…: a file of experiments/ without .yaml' >&2; exit 2; }
@@ -103,4 +109,4 @@ types: .venv/installed ## check types
 	$(BIN)/mypy
 
 clean: ## remove the environment and all caches; runs are kept
-	rm -rf .venv .venv-extras .venv-lowest .venv-latest .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,9 @@ from typing import Any
 from benchmarks import entries, report, setting
 from benchmarks.agreement import check_agreement
 from benchmarks.arena import Arena, Entry
+from benchmarks.neighbours import Neighbours
 from benchmarks.options import merged_versions, parse
+from benchmarks.train_step import throughput_of
 from lenet.arrays.gpu import GpuMissing, find
 
 BATCHES = (16, 64, 256, 1024, 4096)
@@ -40,18 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         versions = merged_versions(arena)
         worst = check_agreement(arena, problem)
         print(f"Loss, gradients and weights after three steps agree: at most {worst:.0e} apart, relative to the norm.")
-        for batch in [each for each in options.batches if each <= len(problem.images)]:
-            print(f"batch {batch}", flush=True)
-            samples[batch] = {name: [] for name in arena.children}
-            for number in range(options.rounds):
-                for name, rate in arena.round(
-                    number, lambda c, b=batch: c.ask("throughput", b, options.seconds)
-                ).items():
-                    samples[batch][name].append(rate)
-            memory[batch] = arena.all("memory")
-            activity[batch] = arena.all("activity", batch)
+        with Neighbours() as neighbours:
+            for batch in [each for each in options.batches if each <= len(problem.images)]:
+                print(f"batch {batch}", flush=True)
+                samples[batch] = {name: [] for name in arena.children}
+                for number in range(options.rounds):
+                    for name, rate in arena.round(number, throughput_of(batch, options.seconds)).items():
+                        samples[batch][name].append(rate)
+                memory[batch] = arena.all("memory")
+                activity[batch] = arena.all("activity", batch)
     rates: Table = {batch: {name: median(each) for name, each in found.items()} for batch, found in samples.items()}
-    facts = report.machine()
+    facts = report.machine() | {"busy_for_others": round(neighbours.cores, 2)}
     text = describe(rates, memory, activity, f"{data.name}, {options.rounds} rounds of {options.seconds} s")
     text += report.machine_line(facts, versions)
     print(f"\n{text}")

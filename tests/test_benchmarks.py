@@ -25,7 +25,7 @@ from benchmarks.arena import REMOVED, Arena, ContenderError, Entry, clean_enviro
 from benchmarks.contenders.base import Contender
 from benchmarks.contenders.lenet_cupy import LeNetCupy
 from benchmarks.contenders.lenet_numpy import LeNetNumpy
-from benchmarks.contenders.on_gpu import activity_of
+from benchmarks.contenders.on_gpu import OnGpu, activity_of
 from benchmarks.options import parse
 from lenet.arrays.gpu import Gpu, GpuMissing
 from lenet.data import Mnist5k
@@ -241,6 +241,30 @@ def test_the_gpus_page_tells_ratios_memory_and_what_a_step_does():
     assert "2.00 ×" in text
     assert "| lenet, CuPy" in text
     assert "1.5 / 1.5 / 1.5 / 1.5 / 1.5" in text
+
+
+class Simulated(OnGpu, LeNetNumpy):
+    """A contender that says of the CPU what one on a GPU says of that."""
+
+    def memory(self) -> int:
+        return 5_000_000
+
+    def activity(self, batch: int) -> dict[str, float]:
+        return dict.fromkeys(gpu.ACTIVITIES, 2.0)
+
+
+def test_all_that_is_measured_on_a_gpu_is_printed_and_written(monkeypatch, capsys):
+    simulated = [Entry(name, f"{__name__}:Simulated", {"threads": 1}) for name in ("lenet, CuPy", "PyTorch eager")]
+    written = {}
+    monkeypatch.setattr(gpu, "ENTRIES", simulated)
+    monkeypatch.setattr(gpu, "find", lambda device: Gpu(None, "simulated"))
+    monkeypatch.setattr(report, "write", lambda name, text, data: written.update({name: (text, json.dumps(data))}))
+    gpu.main(["--batches", "16", "64", "--rounds", "1", "--seconds", "0.01"])
+    text, data = written["gpu"]
+    assert text in capsys.readouterr().out
+    assert "2 / 2 / 2 / 2 / 2" in text
+    assert "kept" in text, "how busy the machine was with other work"
+    assert set(json.loads(data)["rounds"]["samples_per_second"]) == {"16", "64"}
 
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch):

@@ -25,7 +25,9 @@ class TorchCuda(OnGpu, TorchEager):
     def start(self) -> None:
         super().start()
         if self.compiled:
-            self.loss = torch.compile(self.loss_of, mode="reduce-overhead")
+            self.loss = torch.compile(
+                self.loss_of, mode="reduce-overhead", dynamic=False
+            )  # a graph for each batch size
 
     def wait(self) -> None:
         if self.device == "cuda":
@@ -33,6 +35,10 @@ class TorchCuda(OnGpu, TorchEager):
 
     def memory(self) -> int:
         return torch.cuda.memory_reserved() if self.device == "cuda" else 0  # type: ignore[no-any-return]
+
+    def _on_device(self, indices: Any) -> Any:
+        """Upload indices without waiting for what the GPU still has to do, as CuPy does."""
+        return indices.pin_memory().to(self.device, non_blocking=True) if self.device == "cuda" else indices
 
     def versions(self) -> dict[str, str]:
         gpu: dict[str, Any] = {"GPU": torch.cuda.get_device_name()} if self.device == "cuda" else {}

@@ -8,6 +8,8 @@ from lenet.errors import UserError
 
 NO_GPU, OLD_DRIVER = 100, 35
 """CUDA's errors `cudaErrorNoDevice` and `cudaErrorInsufficientDriver`; it returns the latter without a driver too."""
+TAKEN = ("cudaErrorDevicesUnavailable", "cudaErrorMemoryAllocation", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What is said of a GPU that others use up, or have to themselves; of CuPy's own memory it is a `MemoryError`."""
 
 INSTALL = "`pip install -e '.[cuda12]'` in lenet's folder (`.[cuda13]` with a driver for CUDA 13)"
 
@@ -34,21 +36,25 @@ def find(device: int) -> Gpu:
     Raises `GpuMissing`, or `UserError` where there are GPUs but none of this number.
     """
     cupy = check(device)
-    cupy.cuda.Device(device).use()
-    name = cupy.cuda.runtime.getDeviceProperties(device)["name"].decode()
+    name = f"GPU {device}"
     try:
+        name = cupy.cuda.runtime.getDeviceProperties(device)["name"].decode()
+        cupy.cuda.Device(device).use()
         ones = cupy.ones((2, 2), "float32")
         cupy.matmul(ones, ones).sum().item()  # compiles a kernel and loads cuBLAS
     except Exception as error:  # whatever it is, the GPU cannot be used because of it
+        is_taken = isinstance(error, MemoryError) or any(code in str(error) for code in TAKEN)
         raise GpuMissing(
             f"CuPy finds {name} and cannot compute on it ({_first_line(error)})",
-            f"CUDA's libraries come with {INSTALL}",
+            "`nvidia-smi` shows what else uses it" if is_taken else f"CUDA's libraries come with {INSTALL}",
         ) from error
     return Gpu(cupy, f"{name}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}")
 
 
 def check(device: int) -> Any:
     """Return CuPy where there is a GPU of this number, without touching it; raise as `find` does."""
+    # By CUB, a sum costs two allocations and two launches more: that pays for arrays much larger than those here.
+    os.environ.setdefault("CUPY_ACCELERATORS", "")
     try:
         import cupy
     except ImportError as error:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lenet.arrays.backend import Array, Backend, BackendSettings
 from lenet.arrays.memory import Workspace
+from lenet.arrays.shortage import memory_errors_explained
 from lenet.checking.gradients import Agreement, Floats, Slopes, agreement
 from lenet.checking.layers import INPUT, LayerFault, blaming, calling, check_layer, forward
 from lenet.checking.timing import Seconds, measure
@@ -156,12 +157,13 @@ def _keep_worst(kept: dict[str, Agreement], more: Mapping[str, Agreement]) -> No
 def _seconds(plan: Plan, dataset: Dataset) -> dict[str, Seconds]:
     """Measure the network in sub-batches of training."""
     backend = plan.backend.open()
-    network = _network(plan, dataset, backend)
-    network.now.training = True
     batch = plan.trainer.sampler.batch
-    count = min(batch, backend.sub_batch or batch)
-    network.now.batch = count
-    return measure(network, plan.loss, *_batch(plan, dataset, backend, count))
+    with memory_errors_explained(backend, f"trainer.batch_size={batch}", ["a smaller trainer.batch_size"]):
+        network = _network(plan, dataset, backend)
+        network.now.training = True
+        count = min(batch, backend.sub_batch or batch)
+        network.now.batch = count
+        return measure(network, plan.loss, *_batch(plan, dataset, backend, count))
 
 
 def _whole(plan: Plan, network: Network) -> LayerSummary:

@@ -103,8 +103,9 @@ class Distortion:
         xp.multiply(sin, high, out=columns[0])
         xp.multiply(rows[0], shear, out=rows[1])
         xp.multiply(columns[0], shear, out=columns[1])
-        xp.subtract(rows[1], xp.multiply(sin, wide, out=b.product), out=rows[1])
-        xp.add(columns[1], xp.multiply(cos, wide, out=b.product), out=columns[1])
+        across, along = rows[1], columns[1]
+        across -= xp.multiply(sin, wide, out=b.product)
+        along += xp.multiply(cos, wide, out=b.product)
         for weights, shift, centre in ((rows, down, self._centre[0]), (columns, right, self._centre[1])):
             shift *= a.shift
             xp.add(shift, centre, out=weights[2])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from lenet.arrays.shortage import memory_errors_explained
 from lenet.common.tables import cut
 from lenet.configuration.build import TrackingSettings, build
 from lenet.configuration.composition import set_values
@@ -150,9 +151,10 @@ def evaluate(
     _check_shape(exam, trained)
     exam = without_training_images(exam, plan, trained.description.data_digest)
     scaling = trained.description.scaling
-    table = ImageTable(exam.images, indices[exam.labels], scaling.shift, scaling.scale, trained.backend)
-    with Engine(trained.network, {"test": table}, trained.loss, trained.backend) as engine:
-        scores = engine.score("test")
+    with memory_errors_explained(trained.backend, f"{len(exam.images):,} images of the data", ["fewer images"]):
+        table = ImageTable(exam.images, indices[exam.labels], scaling.shift, scaling.scale, trained.backend)
+        with Engine(trained.network, {"test": table}, trained.loss, trained.backend) as engine:
+            scores = engine.score("test")
     return Evaluation(stored, found, trained, exam, how, scores)
 
 

@@ -67,11 +67,16 @@ class ReLU(Activation):
         """Return the output, its lines, and a line of zeros; keep what the way back needs."""
         y = self.output(x)
         y_lines = lines(y)
+        line = y_lines.shape[1:]
         self._y_bits = y_lines.view(f"i{y.itemsize}")
-        self._ones = self.backend.zeros(y_lines.shape[1], self._y_bits.dtype)
-        self._ones.fill(1)
+        self._ones = self.workspace.keep("ones", line, lambda: self._line_of_ones(line))
         self._backward = Views(self._prepare_backward)
-        return y, y_lines, self.backend.zeros(y_lines.shape[1])
+        return y, y_lines, self.workspace.array("zeros", line)
+
+    def _line_of_ones(self, line: tuple[int, ...]) -> Array:
+        ones = self.backend.zeros(line, self._y_bits.dtype)
+        ones.fill(1)
+        return ones
 
     def _prepare_backward(self, dy: Array) -> tuple[Array, Array]:
         """Return where the gradient is written, `dy` itself if it lies like the output, and its bits."""

@@ -1,5 +1,6 @@
 """Two ways to take the maximum over windows. The first of tied elements, in row-major order, gets the gradient."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,32 +67,26 @@ class TiledMax:
         self, rows: Windows, columns: Windows, shape: Sequence[int], order: Sequence[int], backend: Backend
     ) -> None:
         self._xp = backend.xp
-        tiling = Tiling(rows, columns, backend)
+        tiling = Tiling(rows, columns, order, backend)
         out = (*shape[:2], rows.count, columns.count)
         self._y, self._dx = stored(out, order, backend), stored(shape, order, backend)
         self._windows_of_x, self._windows_of_dx = Views(tiling.windows), tiling.windows(self._dx)
-        self._one_a_window = Views(tiling.one_a_window)
-        size = rows.kernel * columns.kernel
-        by_window = backend.zeros((size, *(out[axis] for axis in order)))
-        inverse = [1 + order.index(axis) for axis in range(4)]
-        split = by_window.reshape(rows.kernel, columns.kernel, *by_window.shape[1:])
-        self._beside = split.transpose(*(1 + axis for axis in inverse[:3]), 0, 1 + inverse[3], 1)
-        self._by_window = by_window
-        self._first = stored(out, order, backend, np.int64)
-        self._first_stored = self._first.transpose(order)
-        self._y_stored = self._y.transpose(order)
-        self._places = backend.array(np.arange(size).reshape(rows.kernel, 1, columns.kernel))
+        self._y_stored, self._stored_dy = self._y.transpose(order), Views(lambda dy: dy.transpose(order))
+        within = (rows.kernel, columns.kernel)
+        self._beside = backend.zeros((*within, *self._y_stored.shape))
+        self._by_element = self._beside.reshape(-1, *self._y_stored.shape)
+        self._first = backend.zeros(self._y_stored.shape, np.int64)
+        self._places = backend.array(np.arange(math.prod(within)).reshape(*within, 1, 1, 1, 1))
 
     def forward(self, x: Array) -> Array:
         """Return the maximum of each window."""
         self._beside[...] = self._windows_of_x.of(x)
-        self._by_window.max(axis=0, out=self._y_stored)
-        self._by_window.argmax(axis=0, out=self._first_stored)
+        self._by_element.max(axis=0, out=self._y_stored)
+        self._by_element.argmax(axis=0, out=self._first)
         return self._y
 
     def backward(self, dy: Array) -> Array:
         """Return the gradient of the input: each window's goes to its first maximum."""
-        first = self._first[:, :, :, None, :, None]
-        self._xp.equal(first, self._places, out=self._windows_of_dx)
-        self._windows_of_dx *= self._one_a_window.of(dy)
+        self._xp.equal(self._first, self._places, out=self._windows_of_dx)
+        self._windows_of_dx *= self._stored_dy.of(dy)
         return self._dx

@@ -96,20 +96,20 @@ class TiledMean:
         self, rows: Windows, columns: Windows, shape: Sequence[int], order: Sequence[int], backend: Backend
     ) -> None:
         self._xp, self._share = backend.xp, 1 / (rows.kernel * columns.kernel)
-        tiling = Tiling(rows, columns, backend)
+        tiling = Tiling(rows, columns, order, backend)
         self._y = stored((*shape[:2], rows.count, columns.count), order, backend)
         self._dx = stored(shape, order, backend)
         self._windows_of_x, self._windows_of_dx = Views(tiling.windows), tiling.windows(self._dx)
-        self._one_a_window = Views(tiling.one_a_window)
+        self._y_stored, self._stored_dy = self._y.transpose(order), Views(lambda dy: dy.transpose(order))
 
     def forward(self, x: Array) -> Array:
         """Return the mean over each window."""
-        self._windows_of_x.of(x).mean(axis=WITHIN, out=self._y)
+        self._windows_of_x.of(x).mean(axis=WITHIN, out=self._y_stored)
         return self._y
 
     def backward(self, dy: Array) -> Array:
         """Return each element's share of the gradient."""
-        self._xp.multiply(self._one_a_window.of(dy), self._share, out=self._windows_of_dx)
+        self._xp.multiply(self._stored_dy.of(dy), self._share, out=self._windows_of_dx)
         return self._dx
 
 

@@ -1,5 +1,6 @@
 """The geometry of windows that slide over an image: kernels, strides, paddings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,30 +87,31 @@ class Meeting:
     count: int
 
 
-WITHIN = (3, 5)
+WITHIN = (0, 1)
 """The axes that lie within a window in what `Tiling.windows` returns."""
 
 
 class Tiling:
-    """Images split into windows that tile them, as views."""
+    """Images split into windows that tile them, as views.
 
-    def __init__(self, rows: Windows, columns: Windows, backend: Backend) -> None:
-        self._rows, self._columns = rows, columns
+    Their last axes are in the order in which images lie in memory: a GPU's neighbouring threads take neighbours.
+    """
+
+    def __init__(self, rows: Windows, columns: Windows, order: Sequence[int], backend: Backend) -> None:
+        self._rows, self._columns, self._order = rows, columns, order
         self._strided = backend.xp.lib.stride_tricks.as_strided
 
     def windows(self, images: Array) -> Array:
-        """View `(N, C, H, W)` as `(N, C, rows, KH, columns, KW)`."""
+        """View `(N, C, H, W)` as `(KH, KW, …)`, then `(N, C, rows, columns)` in memory order."""
         rows, columns = self._rows, self._columns
         sample, channel, row, column = images.strides
+        sizes = (*images.shape[:2], rows.count, columns.count)
+        strides = (sample, channel, rows.kernel * row, columns.kernel * column)
         return self._strided(
             images,
-            shape=(*images.shape[:2], rows.count, rows.kernel, columns.count, columns.kernel),
-            strides=(sample, channel, rows.kernel * row, row, columns.kernel * column, column),
+            shape=(rows.kernel, columns.kernel, *(sizes[axis] for axis in self._order)),
+            strides=(row, column, *(strides[axis] for axis in self._order)),
         )
-
-    def one_a_window(self, values: Array) -> Array:
-        """View `(N, C, rows, columns)` so that it is broadcast over the windows."""
-        return values[:, :, :, None, :, None]
 
 
 def windows_over(

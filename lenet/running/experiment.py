@@ -15,7 +15,7 @@ from lenet.running.progress import NewDisplay, ProgressBar
 from lenet.running.publishing import log_model, recall_best
 from lenet.running.range_test import RangeTestRecorder
 from lenet.running.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
-from lenet.running.session import Session, memory_errors_explained, open_session, trainer_of
+from lenet.running.session import Session, memory_for, open_session, trainer_of
 from lenet.running.telling import Teller, telling
 from lenet.running.workbench import Workbench
 from lenet.schedules import RangeTest
@@ -54,7 +54,7 @@ def execute(
             run = stack.enter_context(recording)
         with stop.at_once():
             session = stack.enter_context(open_session(plan, bench))
-            with memory_errors_explained(plan, session.backend):
+            with memory_for(plan, session.backend):
                 trainer = trainer_of(plan, session)
                 if earlier:
                     earlier.restore(trainer, session.dataset.digest)
@@ -68,7 +68,7 @@ def execute(
             where = f"epoch {progress.epoch + 1}, step {within + 1}" if within else f"epoch {progress.epoch + 1}"
             log.info("%s goes on from %s", cut(run.name, NAME_WIDTH), where if progress.step else "its start")
         checkpoint = earlier.checkpoint if earlier else None
-        with memory_errors_explained(plan, session.backend), telling(plan, trainer, run, checkpoint) as teller:
+        with memory_for(plan, session.backend), telling(plan, trainer, run, checkpoint) as teller:
             metrics = _train(plan, session, trainer, overrides, run, stop, display, earlier, teller)
             teller.end(metrics)
         return run.id, metrics

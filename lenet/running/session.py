@@ -1,7 +1,7 @@
 """A plan made real: its data on the device, its network with weights drawn, ready to train."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,13 @@ import numpy.typing as npt
 from lenet.arrays.backend import Backend
 from lenet.arrays.draws import Pass
 from lenet.arrays.memory import Workspace
+from lenet.arrays.shortage import memory_errors_explained
 from lenet.common.random import stream
 from lenet.configuration.build import Plan
 from lenet.data import Dataset, scaling, split_classes
 from lenet.data.augmentation import Distortion
 from lenet.data.dataset import Images
 from lenet.data.loader import ImageTable
-from lenet.errors import Failure
 from lenet.network import Network
 from lenet.running.workbench import Workbench
 from lenet.training.engine import Engine
@@ -73,24 +73,12 @@ class Session:
         return images, np.stack(seen)
 
 
-class OutOfMemory(Failure):
-    """A run needs more memory than there is."""
-
-
-@contextmanager
-def memory_errors_explained(plan: Plan, backend: Backend) -> Iterator[None]:
-    """Turn what is raised where memory runs out into `OutOfMemory`, which says what was asked for and what to try."""
-    try:
-        yield
-    except MemoryError as error:  # CuPy's is one too
-        where, look = ("the GPU", "`nvidia-smi`") if backend.gpu else ("this machine", "`top`")
-        elsewhere = ", backend=numpy" if backend.gpu else ""
-        dtype = "" if plan.backend.dtype == np.float32 else ", backend.dtype=float32"
-        raise OutOfMemory(
-            f"{where} has too little memory for trainer.batch_size={plan.trainer.sampler.batch} with backend.dtype="
-            f"{plan.backend.dtype} ({error}). Try a smaller trainer.batch_size{dtype}{elsewhere} or a smaller network; "
-            f"{look} shows what else takes memory there."
-        ) from error
+def memory_for(plan: Plan, backend: Backend) -> AbstractContextManager[None]:
+    """Explain memory that runs out in a step: a context manager, which raises `OutOfMemory`."""
+    remedies = ["a smaller trainer.batch_size", "a smaller network"]
+    if backend.dtype != np.float32:
+        remedies.append("backend.dtype=float32")
+    return memory_errors_explained(backend, f"trainer.batch_size={plan.trainer.sampler.batch}", remedies)
 
 
 @contextmanager
@@ -108,7 +96,7 @@ def open_session(plan: Plan, bench: Workbench) -> Iterator[Session]:
         parts |= {"train": (images[kept], labels[kept]), "validation": (images[held_out], labels[held_out])}
     shift, scale = scaling(plan.data.scaling, parts["train"][0])
     classes = len(dataset.classes)
-    with memory_errors_explained(plan, backend):
+    with memory_for(plan, backend):
         tables = {name: ImageTable(*part, shift, scale, backend) for name, part in parts.items()}
         network = Network(plan.network.layers(classes), images.shape[1:], classes, backend)
         network.initialize(plan.network.initializer, stream(plan.seed, "init"))

@@ -53,9 +53,14 @@ def cupy(monkeypatch):
         runtimeGetVersion=lambda: 12090,
         getDeviceProperties=lambda device: {"name": f"GPU number {device}".encode()},
     )
-    fake.cuda = SimpleNamespace(
-        runtime=runtime, Device=lambda device: SimpleNamespace(use=lambda: fake.used.append(device))
-    )
+    fake.unavailable = None
+
+    def use(device):
+        if fake.unavailable:
+            raise fake.unavailable
+        fake.used.append(device)
+
+    fake.cuda = SimpleNamespace(runtime=runtime, Device=lambda device: SimpleNamespace(use=lambda: use(device)))
     monkeypatch.setitem(sys.modules, "cupy", fake)
     return fake
 
@@ -104,6 +109,24 @@ def test_a_gpu_that_does_not_compute_is_none(cupy):
     ):
         BackendSettings("cupy").open()
     assert "cannot compute on it" in BackendSettings("auto").open().reason
+
+
+@pytest.mark.parametrize("where", ["unavailable", "fault"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        CUDARuntimeError(46, "cudaErrorDevicesUnavailable: CUDA-capable device(s) is/are busy or unavailable"),
+        CUDARuntimeError(2, "cudaErrorMemoryAllocation: out of memory"),
+        MemoryError("Out of memory allocating 512 bytes"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
+    ],
+    ids=str,
+)
+def test_a_gpu_that_others_use_up_is_none_and_what_shows_them_is_named(cupy, where, error):
+    setattr(cupy, where, error)
+    with pytest.raises(UserError, match=r"finds GPU number 0 and cannot compute .*; `nvidia-smi` shows what else"):
+        BackendSettings("cupy").open()
+    assert str(error).split(":")[0] in BackendSettings("auto").open().reason
 
 
 @pytest.mark.parametrize(("found", "accepted"), [(1, "0"), (2, "0 to 1")])

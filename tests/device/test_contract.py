@@ -6,7 +6,10 @@ can see them, and else from the first lines of the docstring, which hold them fo
 """
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -16,7 +19,20 @@ from tests.device.usage import used
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed (`make test-extras` installs it)")
 
-OWN = {"counts", "memory", "held", "operand", "index", "made", "launched", "launch", "ufunc", "lib", "cuda"}
+OWN = {
+    "counts",
+    "memory",
+    "held",
+    "operand",
+    "index",
+    "made",
+    "launched",
+    "launch",
+    "ufunc",
+    "set_apart",
+    "lib",
+    "cuda",
+}
 """What the stand-in has for itself."""
 FUNCTIONS = sorted(name for name in dir(StandIn()) if not name.startswith("_") and name not in {*OWN, *UFUNCS})
 METHODS = sorted(name for name in vars(DeviceArray) if not name.startswith("_"))
@@ -38,8 +54,8 @@ def parameters(function: Any) -> set[str]:
 
 
 def assert_takes(real: Any, ours: Any, name: str) -> None:
-    wanted = set(inspect.signature(ours).parameters) - {"self"}
-    missing = {each for each in wanted - parameters(real) if each not in ("axes", "shape")}
+    named = {each.name for each in inspect.signature(ours).parameters.values() if each.kind != each.VAR_POSITIONAL}
+    missing = named - {"self"} - parameters(real)
     assert not missing, f"{name} of CuPy {cupy.__version__} does not take {sorted(missing)}"
 
 
@@ -96,6 +112,23 @@ def test_memory_that_runs_out_is_a_memory_error():
 def test_no_more_is_used_of_the_array_module_than_is_looked_up_here():
     assert len(used()) > 25
     assert used() <= {*FUNCTIONS, *UFUNCS, "lib", "cuda"}
+
+
+def test_what_takes_a_gpu_by_its_number():
+    assert "device" in parameters(cupy.cuda.Device)
+    assert callable(cupy.cuda.Device.use)
+
+
+def test_sums_are_made_without_cub():
+    """Its sums allocate; that of the stand-in does not."""
+    code = (
+        "from contextlib import suppress; from lenet.arrays import gpu\n"
+        "with suppress(gpu.GpuMissing): gpu.check(0)\n"
+        "from cupy import _core; print(_core.get_reduction_accelerators(), _core.get_routine_accelerators())"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "CUPY_ACCELERATORS"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "[]"]
 
 
 def test_what_waits_for_a_gpu():

@@ -1,10 +1,12 @@
 """The stand-in refuses what CuPy refuses, and counts what costs."""
 
+import inspect
+
 import numpy as np
 import pytest
 
-from tests.device.standin import DeviceArray, OutOfMemoryError, StandIn
-from tests.device.usage import used
+from tests.device.standin import UFUNCS, DeviceArray, OutOfMemoryError, StandIn
+from tests.device.usage import keywords, other_names_of_the_module, used, used_of_arrays
 
 
 @pytest.fixture
@@ -53,8 +55,26 @@ def test_it_refuses(what, xp, array):
 
 
 def test_it_has_nothing_that_is_not_used():
-    own = {"counts", "memory", "held", "operand", "index", "made", "launched", "launch", "ufunc"}
+    own = {"counts", "memory", "held", "operand", "index", "made", "launched", "launch", "ufunc", "set_apart"}
     assert {name for name in dir(StandIn()) if not name.startswith("_")} - own <= used()
+
+
+def test_it_has_all_that_is_used_of_arrays_in_code_that_no_test_runs_too():
+    assert len(used_of_arrays()) > 15
+    assert used_of_arrays() - set(vars(DeviceArray)) == {"partition"}, "of a text; all else is an array's"
+
+
+def test_it_takes_all_keywords_that_are_used():
+    assert len(keywords()) > 15
+    for name, keyword in keywords():
+        functions = [getattr(place, name, None) for place in (StandIn(), DeviceArray)]
+        taken = {"out", "dtype"} if name in UFUNCS else set()
+        taken |= {each for function in functions if function for each in inspect.signature(function).parameters}
+        assert keyword in taken, f"{name} is given {keyword}"
+
+
+def test_the_module_has_one_name_by_which_it_is_found_in_the_code():
+    assert other_names_of_the_module() == []
 
 
 @pytest.mark.parametrize("missing", ["einsum", "add_at", "float128", "testing", "random"])
@@ -86,11 +106,14 @@ COSTS = {
     "a new array": (lambda xp, a: a * 2, (1, 1, 0, 0)),
     "one written into": (lambda xp, a: xp.multiply(a, 2, out=a), (1, 0, 0, 0)),
     "in place": (lambda xp, a: a.__imul__(2), (1, 0, 0, 0)),
-    "in place by way of an index": (lambda xp, a: exec("a[0] += 1", {"a": a}), (2, 0, 0, 0)),
+    "in place by way of an index": (lambda xp, a: exec("a[0] += 1", {"a": a}), (1, 0, 0, 0)),
+    "an operand that is another view of the result": (lambda xp, a: xp.add(a[0], 1, out=a[0]), (2, 1, 0, 0)),
     "a sum": (lambda xp, a: a.sum(axis=0), (1, 1, 0, 0)),
     "a sum written into a number": (lambda xp, a: a[0].sum(out=a[1, 0]), (1, 0, 0, 0)),
     "an array as index": (lambda xp, a: a[xp.zeros(2, int)], (2, 2, 0, 0)),
     "two arrays as index": (lambda xp, a: a[xp.zeros(2, int), xp.zeros(2, int)], (5, 5, 0, 0)),
+    "a mask as index": (lambda xp, a: a[a > 2], (2, 2, 0, 1)),
+    "a mask to be assigned to": (lambda xp, a: a.__setitem__(a > 2, 0), (2, 1, 0, 0)),
     "nothing at all": (lambda xp, a: a[:0].fill(1), (0, 0, 0, 0)),
     "a product of what lies in order": (lambda xp, a: xp.dot(a.T, a), (1, 1, 0, 0)),
     "a product of what does not": (lambda xp, a: xp.dot(a[:, ::2], a[:, :2]), (3, 3, 0, 0)),

@@ -106,17 +106,22 @@ class DeviceArray:
     def __getitem__(self, key: Any) -> "DeviceArray":
         key, arrays = self._device.index(key)
         found = self._held[key]
-        return self._device.made("gather", found) if arrays else self._view(found)
+        if not arrays:
+            return self._view(found)
+        if any(isinstance(part, np.ndarray) and part.dtype == bool for part in key):
+            self._device.counts.reads += 1  # the host has to know how many there are
+        return self._device.made("gather", found)
 
     # What computes is launched.
 
     def __setitem__(self, key: Any, value: Any) -> None:
         key, arrays = self._device.index(key)
+        place = self._held if arrays else self._held[key]
+        if isinstance(value, DeviceArray) and lies_at(value._held, place):
+            return  # `a[i] += 1` ends with an array being put where it is
+        self._device.set_apart([value], self._view(place))
         self._held[key] = self._device.operand(value)
-        if arrays:
-            self._device.launch("scatter", self._held)
-        else:
-            self._device.launch("copy", self._held[key])
+        self._device.launch("scatter" if arrays else "copy", place)
 
     def fill(self, value: Any) -> None:
         self._held.fill(self._device.operand(value))
@@ -147,6 +152,7 @@ class DeviceArray:
     def _reduce(self, name: str, out: Any, **keywords: Any) -> "DeviceArray":
         device = self._device
         if out is not None:
+            device.set_apart([self], out)
             getattr(self._held, name)(out=device.held(out), **keywords)
             return device.launched(name, out)
         return device.made(name, np.asarray(getattr(self._held, name)(**keywords)))
@@ -158,6 +164,11 @@ class DeviceArray:
         if not self.size or np.may_share_memory(held, self._held):
             return self._view(held)
         return self._device.made(name, held)
+
+
+def lies_at(one: np.ndarray, other: np.ndarray) -> bool:
+    """Say whether two arrays are the same elements."""
+    return (one.ctypes.data, one.shape, one.strides) == (other.ctypes.data, other.shape, other.strides)
 
 
 def _operators() -> None:

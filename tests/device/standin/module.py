@@ -1,7 +1,7 @@
 """The module: its functions, each with the names and keywords that CuPy's has, and what counts as what."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -146,8 +146,16 @@ class StandIn:
         keywords = {} if dtype is None else {"dtype": dtype}
         if out is None:
             return self.made(name, np.asarray(getattr(np, name)(*given, **keywords)))
+        self.set_apart(operands, out)
         getattr(np, name)(*given, out=self.held(out), **keywords)
         return self.launched(name, out)
+
+    def set_apart(self, operands: Iterable[Any], out: DeviceArray) -> None:
+        """Copy, as CuPy does, each operand that is not `out` itself and may lie where that lies."""
+        place = self.held(out)
+        for operand in operands:
+            if isinstance(operand, DeviceArray) and operand is not out and np.may_share_memory(operand._held, place):
+                self._hidden_copy(operand._held)
 
     def _named(self, name: str) -> Callable[..., DeviceArray]:
         def call(*operands: Any, out: Any = None, dtype: Any = None) -> DeviceArray:
