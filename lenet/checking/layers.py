@@ -1,6 +1,5 @@
 """One layer, called as training calls it: held to what a layer has to do, and its gradients compared."""
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -99,22 +98,6 @@ def calling(layer: Layer, method: str) -> Iterator[None]:
         if isinstance(error, NotImplementedError) and getattr(type(layer), method, None) in UNWRITTEN:
             raise LayerFault(str(error)) from error  # which says that the method is missing
         raise _fault(layer, method, f"raises {raised(error, type(layer))}") from error
-
-
-@contextmanager
-def blaming() -> Iterator[None]:
-    """Turn what a layer raises as it is asked for shapes, parameters or costs, or is bound, into a `LayerFault`."""
-    try:
-        yield
-    except (UserError, Failure):
-        raise
-    except Exception as error:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            layer = frame.f_locals.get("self")
-            if isinstance(layer, Layer):
-                with calling(layer, frame.f_code.co_name):
-                    raise
-        raise
 
 
 def _checked(layer: Layer, method: str, array: Any, shape: Shape, why: str) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from lenet.arrays.backend import Array, Backend, BackendSettings
 from lenet.arrays.memory import Workspace
 from lenet.checking.gradients import Agreement, Floats, Slopes, agreement
-from lenet.checking.layers import INPUT, LayerFault, blaming, calling, check_layer, forward
+from lenet.checking.layers import INPUT, LayerFault, calling, check_layer, forward
 from lenet.checking.timing import Seconds, measure
 from lenet.common.random import stream
 from lenet.configuration.build import Plan
@@ -44,7 +44,8 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
     """Check each layer of a plan's network, in their order, and in the end the network as a whole.
 
     Gradients are taken in float64 on the CPU, and time is measured as in training, on the plan's own backend. Raises
-    `UserError` where the layers do not fit the data or each other, and `LayerFault` where one raises before them.
+    `UserError` where the layers do not fit the data or each other, or one raises as it is asked for its shapes,
+    parameters or costs.
     """
     backend = BackendSettings("numpy", "float64", 1).open()
     network = _network(plan, dataset, backend)
@@ -68,8 +69,7 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
 def _network(plan: Plan, dataset: Dataset, backend: Backend) -> Network:
     """Return the plan's network on a backend, with its initial weights."""
     classes = len(dataset.classes)
-    with blaming():
-        network = Network(plan.network.layers(classes), dataset.train_images.shape[1:], classes, backend)
+    network = Network(plan.network.layers(classes), dataset.train_images.shape[1:], classes, backend)
     network.initialize(plan.network.initializer, stream(plan.seed, "init"))
     return network
 

@@ -149,6 +149,11 @@ class RaisesInSetup(Swish):
         return shape[7]
 
 
+class SetupWithoutShape(Swish):
+    def setup(self):
+        return (4,)
+
+
 class RaisesInInit(Swish):
     def __init__(self):
         {}["alpha"]

@@ -145,7 +145,8 @@ def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
 @pytest.mark.parametrize(
     ("layer", "code", "said"),
     [
-        ("RaisesInSetup", 1, r"`raisesinsetup1` .*: setup raises IndexError: .*\(their_layers\.py, line \d+\)"),
+        ("RaisesInSetup", 2, r"`raisesinsetup1` .*: setup raises IndexError: .*\(their_layers\.py, line \d+\)"),
+        ("SetupWithoutShape", 2, r"`setupwithoutshape1` .*: setup raises TypeError: .*takes 1 positional argument"),
         (
             "RaisesInInit",
             2,
