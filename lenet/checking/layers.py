@@ -1,11 +1,13 @@
 """One layer, called as training calls it: held to what a layer has to do, and its gradients compared."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from lenet.arrays.backend import Array
 from lenet.checking.gradients import DIRECTIONS, SINGLES, Agreement, Floats, Slopes, agreement
 from lenet.common.raised import raised
 from lenet.errors import Failure, UserError
@@ -72,18 +74,18 @@ def check_layer(
     }
 
 
-def forward(layer: Layer, x: Floats, shape: Shape) -> Floats:
-    """Return what the layer makes of `x`; raise `LayerFault` for what is no output of its shape."""
+def forward(layer: Layer, x: Array, shape: Shape) -> Array:
+    """Return what the layer makes of `x`; raise `LayerFault` for what is no output of this shape and the same dtype."""
     with calling(layer, "forward"):
         y = layer.forward(x)
-    return _checked(layer, "forward", y, (len(x), *shape), "as its setup says")
+    return _checked(layer, "forward", y, x, (len(x), *shape), "as its setup says")
 
 
-def backward(layer: Layer, dy: Floats, shape: Shape) -> Floats:
+def backward(layer: Layer, dy: Array, shape: Shape) -> Array:
     """Return the gradient of the layer's last input, of this shape; raise `LayerFault` for what is none."""
     with calling(layer, "backward"):
         dx = layer.backward(dy)
-    return _checked(layer, "backward", dx, shape, "that of its input")
+    return _checked(layer, "backward", dx, dy, shape, "that of its input")
 
 
 @contextmanager
@@ -100,28 +102,33 @@ def calling(layer: Layer, method: str) -> Iterator[None]:
         raise _fault(layer, method, f"raises {raised(error, type(layer))}") from error
 
 
-def _checked(layer: Layer, method: str, array: Any, shape: Shape, why: str) -> Floats:
-    """Return an array that a layer returned; raise `LayerFault` where it is none, or not one of the right kind."""
-    accepted = f"accepted: an array {shape} of float64, {why}"
-    if not isinstance(array, np.ndarray):
+def _checked(layer: Layer, method: str, array: Any, given: Array, shape: Shape, why: str) -> Array:
+    """Return an array that a layer returned; raise `LayerFault` where it is none, or not of the kind of `given`."""
+    accepted = f"accepted: an array {shape} of {given.dtype}, {why}"
+    if not isinstance(array, type(given)):
         raise _fault(layer, method, f"returns {_described(array)}; {accepted}")
     if array.shape != shape:
         raise _fault(layer, method, f"returns an array {array.shape}; {accepted}")
-    if array.dtype != np.float64:
-        raise _fault(layer, method, f"returns {array.dtype} where it is given float64; accepted: self.backend.dtype")
+    if array.dtype != given.dtype:
+        found = f"returns {array.dtype} where it is given {given.dtype}"
+        raise _fault(layer, method, f"{found}; accepted: self.backend.dtype")
     _check_finite(layer, method, array, "what it returns")
     return array
 
 
-def _check_finite(layer: Layer, method: str, array: Floats, what: str) -> None:
-    if not np.isfinite(array).all():
-        count = array.size - np.isfinite(array).sum()
-        hint = "" if layer.keeps_output else "; as keeps_output is False, its output is written over before backward"
-        raise _fault(layer, method, f"leaves {count} of {array.size} numbers not finite or not written in {what}{hint}")
+def _check_finite(layer: Layer, method: str, array: Array, what: str) -> None:
+    finite = abs(array) < math.inf  # of NumPy or CuPy; false of nan too
+    if not finite.all():
+        count = array.size - int(finite.sum())
+        reads = method == "backward" and not layer.keeps_output
+        hint = "; as keeps_output is False, its output may be written over before backward" if reads else ""
+        numbers = f"{count} of {array.size} numbers not finite or not written"
+        raise _fault(layer, method, f"leaves {numbers} in {what} ({array.dtype}){hint}")
 
 
 def _fault(layer: Layer, method: str, what: str) -> LayerFault:
-    return LayerFault(f"{called(layer)}: {method} {what}.")
+    when = "" if layer.now.training else " in evaluation"
+    return LayerFault(f"{called(layer)}: {method}{when} {what}.")
 
 
 def _described(value: object) -> str:

@@ -10,6 +10,7 @@ from lenet.arrays.backend import Array, Backend, BackendSettings
 from lenet.arrays.memory import Workspace
 from lenet.checking.gradients import Agreement, Floats, Slopes, agreement
 from lenet.checking.layers import INPUT, LayerFault, calling, check_layer, forward
+from lenet.checking.rehearsal import rehearse
 from lenet.checking.timing import Seconds, measure
 from lenet.common.random import stream
 from lenet.configuration.build import Plan
@@ -43,7 +44,8 @@ class Finding:
 def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
     """Check each layer of a plan's network, in their order, and in the end the network as a whole.
 
-    Gradients are taken in float64 on the CPU, and time is measured as in training, on the plan's own backend. Raises
+    At first they are called as in a run, on the plan's own backend, on which time is measured too; gradients are taken
+    of those that are not at fault there, in float64 on the CPU. Raises
     `UserError` where the layers do not fit the data or each other, or one raises as it is asked for its shapes,
     parameters or costs.
     """
@@ -53,7 +55,8 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
     network.theta[: network.trained] += NOISE * generator.normal(size=network.trained)
     summaries = [*network.summaries, _whole(plan, network)]
     found: dict[str, dict[str, Agreement]] = {summary.name: {} for summary in summaries}
-    faults: dict[str, str] = {}
+    trained, sub_batch = _as_trained(plan, dataset)
+    faults = rehearse(trained, sub_batch[0], generator)
     for count in BATCHES:
         vars(network.now).update(training=True, seed=plan.seed, batch=count)
         images, labels = _batch(plan, dataset, backend, count)
@@ -62,7 +65,7 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
             _keep_worst(found[name], agreements)
         if not faults:
             _keep_worst(found[summaries[-1].name], _check_whole(plan, network, images, labels, generator))
-    seconds = {} if faults else _seconds(plan, dataset)
+    seconds = {} if faults else measure(trained, plan.loss, *sub_batch)
     return [Finding(each, found[each.name], faults.get(each.name), seconds.get(each.name)) for each in summaries]
 
 
@@ -153,15 +156,14 @@ def _keep_worst(kept: dict[str, Agreement], more: Mapping[str, Agreement]) -> No
             kept[name] = found
 
 
-def _seconds(plan: Plan, dataset: Dataset) -> dict[str, Seconds]:
-    """Measure the network in sub-batches of training."""
+def _as_trained(plan: Plan, dataset: Dataset) -> tuple[Network, tuple[Array, Array]]:
+    """Return the network on the plan's own backend, ready for a sub-batch of training, and such a one."""
     backend = plan.backend.open()
     network = _network(plan, dataset, backend)
-    network.now.training = True
     batch = plan.trainer.sampler.batch
     count = min(batch, backend.sub_batch or batch)
-    network.now.batch = count
-    return measure(network, plan.loss, *_batch(plan, dataset, backend, count))
+    network.now.training, network.now.batch = True, count
+    return network, _batch(plan, dataset, backend, count)
 
 
 def _whole(plan: Plan, network: Network) -> LayerSummary:

@@ -119,6 +119,53 @@ class SinglePrecision(Swish):
         return super().forward(x).astype("float32")
 
 
+class Upcast(Layer):
+    """Right in float64; its constant makes float64 of all else."""
+
+    def forward(self, x):
+        self.s = np.full(x.shape, 2.0)
+        return x * self.s
+
+    def backward(self, dy):
+        return dy * self.s
+
+
+class UpcastBackward(Upcast):
+    def forward(self, x):
+        self.s = np.full(x.shape, 2.0)
+        return x * 2
+
+
+class UpcastWeight(Scale):
+    def forward(self, x):
+        self.x = x
+        return x * self.parameters["weight"].astype(float)
+
+
+class CropsInEvaluation(Swish):
+    def forward(self, x):
+        return super().forward(x)[:, :1] if not self.now.training else super().forward(x)
+
+
+class RaisesInEvaluation(Swish):
+    def forward(self, x):
+        if not self.now.training:
+            raise ValueError("not yet")
+        return super().forward(x)
+
+
+class Overflows(Layer):
+    """Right in float64; in float32 its exponentials are infinite."""
+
+    def forward(self, x):
+        e = np.exp(200 + x)
+        self.s = e / (1 + e)
+        return self.s
+
+    def backward(self, dy):
+        return dy * self.s * (1 - self.s)
+
+
 class NotFinite(Swish):
     def forward(self, x):
         return self.backend.xp.log(x - 1e9)

@@ -138,8 +138,16 @@ def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
     }
     assert error == (
         "lenet: layer `backwardnone1` (their_layers.BackwardNone): backward returns None; accepted: an array "
-        "(3, 2, 4, 4) of float64, that of its input.\n"
+        "(32, 2, 4, 4) of float32, that of its input.\n"
     )
+
+
+def test_what_only_a_run_s_dtype_brings_out_is_a_fault_and_the_network_has_no_verdict(check):
+    code, shown, error = check("Upcast", "--format", "json")
+    assert (code, error.count("\n")) == (1, 1)
+    assert "forward returns float64 where it is given float32; accepted: self.backend.dtype." in error
+    assert [row["verdict"] for row in json.loads(shown)] == ["right", "faulty", "right", "right", ""]
+    assert check("Upcast", "backend.dtype=float64")[0] == 0
 
 
 @pytest.mark.parametrize(
