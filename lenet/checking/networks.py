@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,8 @@ BATCHES = (3, 1)
 """Images at which gradients are taken: layers may compute a single one in another way."""
 NOISE = 0.1
 """Standard deviation of what is added to parameters, so that none is zero."""
+PARAMETERS = "parameters"
+"""What the gradient of all parameters of a network is called."""
 DUST = 1e-3
 """Standard deviation of what is added to a layer's input, relative to the input's. Numbers that were equal, as of an
 image's ground, are then at no kink, as between two maxima of a window. What was not negative stays so."""
@@ -65,6 +67,7 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
             _keep_worst(found[name], agreements)
         if not faults:
             _keep_worst(found[summaries[-1].name], _check_whole(plan, network, images, labels, generator))
+    found[summaries[-1].name] = _by_name(network, found[summaries[-1].name])
     seconds = {} if faults else measure(trained, plan.loss, *sub_batch)
     return [Finding(each, found[each.name], faults.get(each.name), seconds.get(each.name)) for each in summaries]
 
@@ -144,10 +147,19 @@ def _check_whole(
         theta = network.theta[: network.trained]
         slopes = Slopes(lambda: loss(network), theta)
         gradient(network)
-        found["parameters"] = agreement(slopes, np.array(network.gradient[: len(theta)]), generator, directions=0)
+        found[PARAMETERS] = agreement(slopes, np.array(network.gradient[: len(theta)]), generator, directions=0)
     slopes = Slopes(lambda: loss(to_images), images)
     found[INPUT] = agreement(slopes, np.array(gradient(to_images)), generator, directions=0)
     return found
+
+
+def _by_name(network: Network, whole: dict[str, Agreement]) -> dict[str, Agreement]:
+    """Return agreements of the network, that of all its parameters told of the one in which its place is."""
+    if PARAMETERS not in whole:
+        return whole
+    found, numbers = whole[PARAMETERS], network.views(np.arange(network.trained))
+    name, place = next((name, place) for name in numbers for place in np.argwhere(numbers[name] == found.place))
+    return {name: replace(found, place=tuple(map(int, place))), INPUT: whole[INPUT]}
 
 
 def _keep_worst(kept: dict[str, Agreement], more: Mapping[str, Agreement]) -> None:

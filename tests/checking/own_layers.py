@@ -1,6 +1,7 @@
 """Layers of a user's, most of them wrong in one way."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -238,6 +239,19 @@ class ReadsItsOutput(Layer):
     def forward(self, x):
         self.y = self.backend.xp.tanh(x)
         return self.y
+
+    def backward(self, dy):
+        return dy * (1 - self.y**2)
+
+
+class SharesItsOutput(Layer):
+    """Right alone; two of them in a network write over each other's output, which they still need."""
+
+    outputs: ClassVar = {}
+
+    def forward(self, x):
+        self.y = self.outputs.setdefault((x.shape, x.dtype), np.empty_like(x))
+        return np.tanh(x, out=self.y)
 
     def backward(self, dy):
         return dy * (1 - self.y**2)

@@ -125,6 +125,25 @@ def test_a_network_with_a_wrong_layer_below_all_parameters_is_wrong(check):
     assert error.count("\n") == 1
 
 
+TWICE = """\
+layers:
+  - {{ _target_: lenet.layers.Flatten }}
+  - {{ _target_: lenet.layers.Linear, name: below, features: 20 }}
+  - {{ _target_: their_layers.{0} }}
+  - {{ _target_: lenet.layers.Linear, name: between, features: 20 }}
+  - {{ _target_: their_layers.{0} }}
+  - {{ _target_: lenet.layers.Linear, features: classes }}
+"""
+
+
+def test_a_wrong_gradient_of_the_network_is_told_by_the_parameter_s_name_and_the_place_in_it(check):
+    code, _, error = check("SharesItsOutput", network=TWICE)
+    assert code == 1
+    found = re.search(r"network: the gradient of `below/weight` is wrong: at \((\d+), (\d+)\) backward says", error)
+    assert int(found[1]) < 256
+    assert int(found[2]) < 20
+
+
 def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
     code, shown, error = check("BackwardNone", "--format", "json")
     verdicts = {row["layer"]: row["verdict"] for row in json.loads(shown)}
