@@ -1,7 +1,7 @@
 """One layer, called as training calls it: held to what a layer has to do, and its gradients compared."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,30 +37,9 @@ def check_layer(
     The layer is bound to arrays (float64, NumPy) and puts out `shape` for a sample. Of the output, a random projection
     is taken. Running averages have no gradient. Raises `LayerFault` where it does not do what a layer has to.
     """
-    trained = {name: layer.parameters[name] for name, spec in layer.parameter_specs().items() if spec.momentum is None}
-    written = {name: layer.gradients[name] for name in trained}  # a layer may write to these, and not replace them
-    for target in written.values():
-        target.fill(np.nan)
-    y = np.array(forward(layer, np.array(x), shape))
-    given = np.array(x)
-    again = forward(layer, given, shape)
-    if not np.array_equal(again, y):
-        raise _fault(
-            layer, "forward", "puts out something else for the same input; draw by lenet.arrays.draws, from self.now"
-        )
-    if not layer.keeps_output:
-        again[...] = np.nan  # as the layer above may write over it
-    weights = np.empty_like(y)
-    weights[...] = generator.normal(size=y.shape)
-    dx = np.array(backward(layer, np.array(weights), x.shape))
-    if not layer.overwrites_input and not np.array_equal(given, x):
-        raise _fault(layer, "forward or backward", "writes over its input, which the layer below still needs")
-    for name, target in written.items():
-        if np.isnan(target).all():
-            place = f"self.gradients[{name!r}]"
-            raise _fault(layer, "backward", f"does not write {place}: give it its values, `{place}[...] = …`")
-        _check_finite(layer, "backward", target, f"self.gradients[{name!r}]")
-    gradients = {INPUT: dx} | {name: np.array(target) for name, target in written.items()}
+    specs = layer.parameter_specs()
+    trained = {name: layer.parameters[name] for name, spec in specs.items() if spec.momentum is None}
+    weights, gradients = _gradients(layer, x, shape, list(trained), generator)
     x = np.array(x)
     return {
         name: agreement(
@@ -72,6 +51,75 @@ def check_layer(
         )
         for name, array in ({INPUT: x} | trained).items()
     }
+
+
+def _gradients(
+    layer: Layer, x: Floats, shape: Shape, trained: Sequence[str], generator: np.random.Generator
+) -> tuple[Floats, dict[str, Floats]]:
+    """Return random weights of an output, and the gradients of it so weighted: of the input, then of parameters.
+
+    Raises `LayerFault` for what the layer changes that is not its own, and for what it does not write.
+    """
+    read = {name: np.array(layer.parameters[name]) for name in layer.parameter_specs()}
+    written = {name: layer.gradients[name] for name in trained}  # a layer may write to these, and not replace them
+    for target in written.values():
+        target.fill(np.nan)
+    y = np.array(forward(layer, np.array(x), shape))
+    _check_kept(layer, "forward", read)
+    given = np.array(x)
+    again = forward(layer, given, shape)
+    if not np.array_equal(again, y):
+        raise _fault(
+            layer,
+            "forward",
+            "puts out something else for the same input; accepted: what follows from the input, the parameters and "
+            "self.now alone (random numbers too: lenet.arrays.draws)",
+        )
+    _check_input(layer, "forward", given, x)
+    if not layer.keeps_output:
+        _write_over(layer, again, given)
+    weights = np.empty_like(y)
+    weights[...] = generator.normal(size=y.shape)
+    dx = np.array(backward(layer, np.array(weights), x.shape))
+    _check_kept(layer, "backward", read)
+    _check_input(layer, "backward", given, x)
+    for name, target in written.items():
+        place = f"self.gradients[{name!r}]"
+        if np.isnan(target).all():
+            raise _unwritten(layer, x, weights, target, place)
+        _check_finite(layer, "backward", target, place)
+    return weights, {INPUT: dx} | {name: np.array(target) for name, target in written.items()}
+
+
+def _check_kept(layer: Layer, method: str, parameters: Mapping[str, Floats]) -> None:
+    for name, before in parameters.items():
+        if not np.array_equal(layer.parameters[name], before):
+            what = f"changes self.parameters[{name!r}], which a layer may only read"
+            raise _fault(layer, method, f"{what}; the step changes it, by self.gradients[{name!r}]")
+
+
+def _check_input(layer: Layer, method: str, given: Floats, x: Floats) -> None:
+    if not layer.overwrites_input and not np.array_equal(given, x):
+        raise _fault(layer, method, "writes over its input, which the layer below still needs")
+
+
+def _write_over(layer: Layer, y: Floats, x: Floats) -> None:
+    """Write over an output as the layer above may, unless that would be the input, which the layer below needs."""
+    if not layer.overwrites_input and np.may_share_memory(y, x):
+        what = "returns its input, over which the layer above may write as keeps_output is False"
+        raise _fault(layer, "forward", f"{what}; accepted: a copy of it, or keeps_output = True")
+    y[...] = np.nan
+
+
+def _unwritten(layer: Layer, x: Floats, weights: Floats, target: Floats, place: str) -> LayerFault:
+    """Return what to say of a gradient that is still nan: `backward` does not write it, or adds to what it held."""
+    target.fill(0)
+    forward(layer, np.array(x), weights.shape[1:])
+    backward(layer, np.array(weights), x.shape)
+    what = f"does not write {place}"
+    if 0 < float(abs(target).sum()) < math.inf:
+        what = f"adds to {place}, which still holds what the call before wrote"
+    return _fault(layer, "backward", f"{what}: give it its values, `{place}[...] = …`")
 
 
 def forward(layer: Layer, x: Array, shape: Shape) -> Array:

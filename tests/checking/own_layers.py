@@ -92,6 +92,37 @@ class Replaced(Scale):
         return dy * self.parameters["weight"]
 
 
+class ChangesParameter(Scale):
+    """Wrong, though it puts out the same at a second call."""
+
+    def forward(self, x):
+        weight = self.parameters["weight"]
+        weight /= np.sqrt((weight**2).sum())
+        return super().forward(x)
+
+
+class ReplacesParameter(Scale):
+    def forward(self, x):
+        self.parameters["weight"] = self.parameters["weight"] * 0.5
+        return super().forward(x)
+
+
+class ChangesParameterBackward(Scale):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.parameters["weight"] -= 0.1 * self.gradients["weight"]
+        return dx
+
+
+class ChangesAverage(Swish):
+    def parameter_specs(self):
+        return {"mean": ParameterSpec((), momentum=0.1)}
+
+    def forward(self, x):
+        self.parameters["mean"] += x.mean()
+        return super().forward(x)
+
+
 class ForwardNone(Layer):
     def forward(self, x):
         x * 2
@@ -220,6 +251,32 @@ class SpecsNone(Swish):
 class Random(Swish):
     def forward(self, x):
         return x + np.random.default_rng().normal(size=x.shape)
+
+
+class Stateful(Swish):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) * self.calls
+
+
+class ReturnsItsInput(Layer):
+    """Says that its output may be written over, which is its input."""
+
+    keeps_output = False
+
+    def forward(self, x):
+        return x
+
+    def backward(self, dy):
+        return dy
+
+
+class WritesOverInputBackward(Swish):
+    def backward(self, dy):
+        self.x *= 0
+        return super().backward(dy)
 
 
 class WritesOverInput(Layer):
