@@ -16,8 +16,9 @@ Check the layers of a network, one by one and together: whether their gradients 
 those of finite differences, what shapes they put out, and what they cost."""
 EPILOG = """\
 Keys and groups are those of python -m lenet.run: network=mine --config-dir conf.
-Gradients are taken at images of the data in float64, time on the backend of
-training. Exit code 0 if all is right, 1 if a layer is wrong."""
+Layers are given images of the data, first as in a run, in training and in
+evaluation. Gradients are taken in float64, time on the backend of training.
+Exit code 0 if all is right, 1 if a layer is wrong."""
 TOLERANCE = 1e-5
 
 

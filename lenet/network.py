@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lenet.arrays.backend import Array, Backend
 from lenet.arrays.draws import Pass
 from lenet.initializers import INITIALIZERS, Initializer
+from lenet.layers import answers
 from lenet.layers.base import Layer, ParameterSpec, Shape, ShapeError
 
 MAX_PARAMETERS = 2**28
@@ -41,7 +42,7 @@ class Network:
 
     `input_shape` is one image's `(C, H, W)`; the last layer's output must be one logit for each of `classes`.
     Raises `ShapeError` (a `UserError`) naming the layer and both shapes where they do not fit, or what is too large,
-    before memory is taken.
+    before memory is taken; `UserError` for what else a layer raises.
     """
 
     def __init__(self, layers: Sequence[Layer], input_shape: Shape, classes: int, backend: Backend) -> None:
@@ -53,8 +54,8 @@ class Network:
         self.summaries: list[LayerSummary] = []
         shape = input_shape
         for layer in self.layers:
-            before, shape = shape, _shape(layer, layer.setup(shape))
-            own = _specs(layer, layer.parameter_specs())
+            before, shape = shape, answers.output_shape(layer, shape)
+            own = answers.parameter_specs(layer)
             specs |= {f"{layer.name}/{name}": spec for name, spec in own.items()}
             size = sum(spec.size for spec in own.values() if spec.momentum is None)
             if math.prod(shape) > MAX_OUTPUT or size + sum(each.parameters for each in self.summaries) > MAX_PARAMETERS:
@@ -68,8 +69,8 @@ class Network:
                     type(layer).__name__,
                     shape,
                     size,
-                    _count(layer, "multiply_accumulates", layer.multiply_accumulates()),
-                    None if (told := layer.operations(before)) is None else _count(layer, "operations", told),
+                    answers.multiply_accumulates(layer),
+                    answers.operations(layer, before),
                 )
             )
         if shape != (classes,):
@@ -171,43 +172,15 @@ class Network:
             layer.now = self.now
             layer.needs_input_gradient = below
             layer.overwrites_input = previous is not None and not previous.keeps_output
-            layer.bind(
+            answers.ask(
+                layer,
+                "bind",
                 self.backend,
                 {name: parameters[f"{layer.name}/{name}"] for name in names},
                 {name: gradients[f"{layer.name}/{name}"] for name in names},
             )
             below = below or bool(names)
             previous = layer
-
-
-def _shape(layer: Layer, shape: object) -> Shape:
-    """Return what `setup` returned; raise `ShapeError` where it is no shape, as a layer of a user's may have it."""
-    if isinstance(shape, tuple | list) and all(isinstance(size, int | np.integer) and size > 0 for size in shape):
-        return tuple(map(int, shape))
-    raise ShapeError(
-        f"layer `{layer.name}` ({type(layer).__qualname__}): setup returns {shape!r}; accepted: the shape of the "
-        "output for one sample, a tuple of whole numbers such as (6, 28, 28)."
-    )
-
-
-def _specs(layer: Layer, specs: object) -> Mapping[str, ParameterSpec]:
-    """Return what `parameter_specs` returned; raise `ShapeError` where it is something else."""
-    if isinstance(specs, Mapping) and all(isinstance(spec, ParameterSpec) for spec in specs.values()):
-        return specs
-    raise ShapeError(
-        f"layer `{layer.name}` ({type(layer).__qualname__}): parameter_specs returns {specs!r}; accepted: a mapping of "
-        "names to ParameterSpec."
-    )
-
-
-def _count(layer: Layer, method: str, count: object) -> int:
-    """Return what a method that counts returned; raise `ShapeError` where it is no count."""
-    if isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 0:
-        return int(count)
-    raise ShapeError(
-        f"layer `{layer.name}` ({type(layer).__qualname__}): {method} returns {count!r}; accepted: a whole number, "
-        "at least 0, of one sample's forward pass."
-    )
 
 
 def name_layers(layers: Sequence[Layer]) -> list[Layer]:

@@ -4,6 +4,7 @@ import pytest
 from lenet.checking.gradients import finite_difference
 from lenet.configuration.build import build
 from lenet.configuration.config import compose_config
+from lenet.errors import UserError
 from lenet.layers import AvgPool2d, Conv2d, Flatten, Layer, Linear, MaxPool2d, ReLU, ShapeError, Sigmoid
 from lenet.network import Network
 from tests.helpers import backend, cross_entropy, network
@@ -178,3 +179,27 @@ def test_what_is_absurdly_large_is_refused_before_memory_is_taken(width):
     ):
         with pytest.raises(ShapeError, match=r"layer `\w+` takes .* accepted: at most"):
             network(layers, (1, 28, 28))
+
+
+WRONG_SIGNATURES = {
+    "setup": lambda self: (4,),
+    "parameter_specs": lambda self, shape: {},
+    "multiply_accumulates": lambda self, shape: 0,
+    "operations": lambda self: 0,
+    "bind": lambda self, backend: None,
+}
+
+
+@pytest.mark.parametrize("method", WRONG_SIGNATURES)
+def test_a_layer_whose_method_takes_other_arguments_is_named_in_one_message(method):
+    own = type("Own", (Layer,), {method: WRONG_SIGNATURES[method]})
+    with pytest.raises(UserError, match=rf"^layer `own1` \(tests\.\w+\.Own\): {method} raises TypeError: .* argument"):
+        network([Flatten(), own(), Linear(10)], (1, 2, 2))
+
+
+def test_where_memory_runs_out_no_layer_is_blamed():
+    def bind(self, backend, parameters, gradients):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        network([Flatten(), type("Own", (Layer,), {"bind": bind})(), Linear(10)], (1, 2, 2))

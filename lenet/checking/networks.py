@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from lenet.arrays.backend import Array, Backend, BackendSettings
 from lenet.arrays.memory import Workspace
 from lenet.arrays.shortage import memory_errors_explained
 from lenet.checking.gradients import Agreement, Floats, Slopes, agreement
-from lenet.checking.layers import INPUT, LayerFault, blaming, calling, check_layer, forward
+from lenet.checking.layers import INPUT, LayerFault, calling, check_layer, forward
+from lenet.checking.rehearsal import rehearse
 from lenet.checking.timing import Seconds, measure
 from lenet.common.random import stream
 from lenet.configuration.build import Plan
@@ -22,6 +24,8 @@ BATCHES = (3, 1)
 """Images at which gradients are taken: layers may compute a single one in another way."""
 NOISE = 0.1
 """Standard deviation of what is added to parameters, so that none is zero."""
+PARAMETERS = "parameters"
+"""What the gradient of all parameters of a network is called."""
 DUST = 1e-3
 """Standard deviation of what is added to a layer's input, relative to the input's. Numbers that were equal, as of an
 image's ground, are then at no kink, as between two maxima of a window. What was not negative stays so."""
@@ -44,8 +48,9 @@ class Finding:
 def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
     """Check each layer of a plan's network, in their order, and in the end the network as a whole.
 
-    Gradients are taken in float64 on the CPU, and time is measured as in training, on the plan's own backend. Raises
-    `UserError` where the layers do not fit the data or each other, and `LayerFault` where one raises before them.
+    At first they are called as in a run, on the plan's own backend, on which time is measured too; gradients are taken
+    of those that are not at fault there, in float64 on the CPU. Raises `UserError` where the layers do not fit the data
+    or each other, or one raises as it is asked for its shapes, parameters or costs, and `OutOfMemory`.
     """
     backend = BackendSettings("numpy", "float64", 1).open()
     network = _network(plan, dataset, backend)
@@ -53,7 +58,10 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
     network.theta[: network.trained] += NOISE * generator.normal(size=network.trained)
     summaries = [*network.summaries, _whole(plan, network)]
     found: dict[str, dict[str, Agreement]] = {summary.name: {} for summary in summaries}
-    faults: dict[str, str] = {}
+    own = plan.backend.open()
+    with _memory_for(plan, own):
+        trained, sub_batch = _as_trained(plan, dataset, own)
+        faults = rehearse(trained, sub_batch[0], generator)
     for count in BATCHES:
         vars(network.now).update(training=True, seed=plan.seed, batch=count)
         images, labels = _batch(plan, dataset, backend, count)
@@ -62,15 +70,16 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
             _keep_worst(found[name], agreements)
         if not faults:
             _keep_worst(found[summaries[-1].name], _check_whole(plan, network, images, labels, generator))
-    seconds = {} if faults else _seconds(plan, dataset)
+    found[summaries[-1].name] = _by_name(network, found[summaries[-1].name])
+    with _memory_for(plan, own):
+        seconds = {} if faults else measure(trained, plan.loss, *sub_batch)
     return [Finding(each, found[each.name], faults.get(each.name), seconds.get(each.name)) for each in summaries]
 
 
 def _network(plan: Plan, dataset: Dataset, backend: Backend) -> Network:
     """Return the plan's network on a backend, with its initial weights."""
     classes = len(dataset.classes)
-    with blaming():
-        network = Network(plan.network.layers(classes), dataset.train_images.shape[1:], classes, backend)
+    network = Network(plan.network.layers(classes), dataset.train_images.shape[1:], classes, backend)
     network.initialize(plan.network.initializer, stream(plan.seed, "init"))
     return network
 
@@ -142,10 +151,19 @@ def _check_whole(
         theta = network.theta[: network.trained]
         slopes = Slopes(lambda: loss(network), theta)
         gradient(network)
-        found["parameters"] = agreement(slopes, np.array(network.gradient[: len(theta)]), generator, directions=0)
+        found[PARAMETERS] = agreement(slopes, np.array(network.gradient[: len(theta)]), generator, directions=0)
     slopes = Slopes(lambda: loss(to_images), images)
     found[INPUT] = agreement(slopes, np.array(gradient(to_images)), generator, directions=0)
     return found
+
+
+def _by_name(network: Network, whole: dict[str, Agreement]) -> dict[str, Agreement]:
+    """Return agreements of the network, that of all its parameters told of the one in which its place is."""
+    if PARAMETERS not in whole:
+        return whole
+    found, numbers = whole[PARAMETERS], network.views(np.arange(network.trained))
+    name, place = next((name, place) for name in numbers for place in np.argwhere(numbers[name] == found.place))
+    return {name: replace(found, place=tuple(map(int, place))), INPUT: whole[INPUT]}
 
 
 def _keep_worst(kept: dict[str, Agreement], more: Mapping[str, Agreement]) -> None:
@@ -154,16 +172,18 @@ def _keep_worst(kept: dict[str, Agreement], more: Mapping[str, Agreement]) -> No
             kept[name] = found
 
 
-def _seconds(plan: Plan, dataset: Dataset) -> dict[str, Seconds]:
-    """Measure the network in sub-batches of training."""
-    backend = plan.backend.open()
+def _as_trained(plan: Plan, dataset: Dataset, backend: Backend) -> tuple[Network, tuple[Array, Array]]:
+    """Return the network on a backend, ready for a sub-batch of training, and such a one."""
+    network = _network(plan, dataset, backend)
     batch = plan.trainer.sampler.batch
-    with memory_errors_explained(backend, f"trainer.batch_size={batch}", ["a smaller trainer.batch_size"]):
-        network = _network(plan, dataset, backend)
-        network.now.training = True
-        count = min(batch, backend.sub_batch or batch)
-        network.now.batch = count
-        return measure(network, plan.loss, *_batch(plan, dataset, backend, count))
+    count = min(batch, backend.sub_batch or batch)
+    network.now.training, network.now.batch = True, count
+    return network, _batch(plan, dataset, backend, count)
+
+
+def _memory_for(plan: Plan, backend: Backend) -> AbstractContextManager[None]:
+    remedies = ["a smaller trainer.batch_size", "a smaller network"]
+    return memory_errors_explained(backend, f"trainer.batch_size={plan.trainer.sampler.batch}", remedies)
 
 
 def _whole(plan: Plan, network: Network) -> LayerSummary:

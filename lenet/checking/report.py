@@ -101,7 +101,7 @@ def _problems(finding: Finding, tolerance: float) -> Iterator[str]:
     for name, found in finding.agreements.items():
         if not _agrees(found, tolerance):
             what = f"layer `{finding.summary.name}` ({finding.summary.kind})" if finding.summary.name else NETWORK
-            of = f"its {name}" if name == INPUT else f"`{name}`" if finding.summary.name else f"the {name}"
+            of = f"its {name}" if name == INPUT else f"`{name}`"
             yield (
                 f"{what}: the gradient of {of} is wrong: at {found.place} backward says {found.given:.6g}, and finite "
                 f"differences {found.found:.6g} (relative error {found.error:.1e})."

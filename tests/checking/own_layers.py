@@ -1,6 +1,7 @@
 """Layers of a user's, most of them wrong in one way."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -91,6 +92,37 @@ class Replaced(Scale):
         return dy * self.parameters["weight"]
 
 
+class ChangesParameter(Scale):
+    """Wrong, though it puts out the same at a second call."""
+
+    def forward(self, x):
+        weight = self.parameters["weight"]
+        weight /= np.sqrt((weight**2).sum())
+        return super().forward(x)
+
+
+class ReplacesParameter(Scale):
+    def forward(self, x):
+        self.parameters["weight"] = self.parameters["weight"] * 0.5
+        return super().forward(x)
+
+
+class ChangesParameterBackward(Scale):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.parameters["weight"] -= 0.1 * self.gradients["weight"]
+        return dx
+
+
+class ChangesAverage(Swish):
+    def parameter_specs(self):
+        return {"mean": ParameterSpec((), momentum=0.1)}
+
+    def forward(self, x):
+        self.parameters["mean"] += x.mean()
+        return super().forward(x)
+
+
 class ForwardNone(Layer):
     def forward(self, x):
         x * 2
@@ -117,6 +149,53 @@ class WrongGradientShape(Swish):
 class SinglePrecision(Swish):
     def forward(self, x):
         return super().forward(x).astype("float32")
+
+
+class Upcast(Layer):
+    """Right in float64; its constant makes float64 of all else."""
+
+    def forward(self, x):
+        self.s = np.full(x.shape, 2.0)
+        return x * self.s
+
+    def backward(self, dy):
+        return dy * self.s
+
+
+class UpcastBackward(Upcast):
+    def forward(self, x):
+        self.s = np.full(x.shape, 2.0)
+        return x * 2
+
+
+class UpcastWeight(Scale):
+    def forward(self, x):
+        self.x = x
+        return x * self.parameters["weight"].astype(float)
+
+
+class CropsInEvaluation(Swish):
+    def forward(self, x):
+        return super().forward(x)[:, :1] if not self.now.training else super().forward(x)
+
+
+class RaisesInEvaluation(Swish):
+    def forward(self, x):
+        if not self.now.training:
+            raise ValueError("not yet")
+        return super().forward(x)
+
+
+class Overflows(Layer):
+    """Right in float64; in float32 its exponentials are infinite."""
+
+    def forward(self, x):
+        e = np.exp(200 + x)
+        self.s = e / (1 + e)
+        return self.s
+
+    def backward(self, dy):
+        return dy * self.s * (1 - self.s)
 
 
 class NotFinite(Swish):
@@ -149,6 +228,11 @@ class RaisesInSetup(Swish):
         return shape[7]
 
 
+class SetupWithoutShape(Swish):
+    def setup(self):
+        return (4,)
+
+
 class RaisesInInit(Swish):
     def __init__(self):
         {}["alpha"]
@@ -169,6 +253,32 @@ class Random(Swish):
         return x + np.random.default_rng().normal(size=x.shape)
 
 
+class Stateful(Swish):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) * self.calls
+
+
+class ReturnsItsInput(Layer):
+    """Says that its output may be written over, which is its input."""
+
+    keeps_output = False
+
+    def forward(self, x):
+        return x
+
+    def backward(self, dy):
+        return dy
+
+
+class WritesOverInputBackward(Swish):
+    def backward(self, dy):
+        self.x *= 0
+        return super().backward(dy)
+
+
 class WritesOverInput(Layer):
     def forward(self, x):
         x *= 2
@@ -186,6 +296,19 @@ class ReadsItsOutput(Layer):
     def forward(self, x):
         self.y = self.backend.xp.tanh(x)
         return self.y
+
+    def backward(self, dy):
+        return dy * (1 - self.y**2)
+
+
+class SharesItsOutput(Layer):
+    """Right alone; two of them in a network write over each other's output, which they still need."""
+
+    outputs: ClassVar = {}
+
+    def forward(self, x):
+        self.y = self.outputs.setdefault((x.shape, x.dtype), np.empty_like(x))
+        return np.tanh(x, out=self.y)
 
     def backward(self, dy):
         return dy * (1 - self.y**2)

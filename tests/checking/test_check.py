@@ -125,6 +125,25 @@ def test_a_network_with_a_wrong_layer_below_all_parameters_is_wrong(check):
     assert error.count("\n") == 1
 
 
+TWICE = """\
+layers:
+  - {{ _target_: lenet.layers.Flatten }}
+  - {{ _target_: lenet.layers.Linear, name: below, features: 20 }}
+  - {{ _target_: their_layers.{0} }}
+  - {{ _target_: lenet.layers.Linear, name: between, features: 20 }}
+  - {{ _target_: their_layers.{0} }}
+  - {{ _target_: lenet.layers.Linear, features: classes }}
+"""
+
+
+def test_a_wrong_gradient_of_the_network_is_told_by_the_parameter_s_name_and_the_place_in_it(check):
+    code, _, error = check("SharesItsOutput", network=TWICE)
+    assert code == 1
+    found = re.search(r"network: the gradient of `below/weight` is wrong: at \((\d+), (\d+)\) backward says", error)
+    assert int(found[1]) < 256
+    assert int(found[2]) < 20
+
+
 def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
     code, shown, error = check("BackwardNone", "--format", "json")
     verdicts = {row["layer"]: row["verdict"] for row in json.loads(shown)}
@@ -138,14 +157,23 @@ def test_a_faulty_layer_is_named_and_the_others_are_checked_all_the_same(check):
     }
     assert error == (
         "lenet: layer `backwardnone1` (their_layers.BackwardNone): backward returns None; accepted: an array "
-        "(3, 2, 4, 4) of float64, that of its input.\n"
+        "(32, 2, 4, 4) of float32, that of its input.\n"
     )
+
+
+def test_what_only_a_run_s_dtype_brings_out_is_a_fault_and_the_network_has_no_verdict(check):
+    code, shown, error = check("Upcast", "--format", "json")
+    assert (code, error.count("\n")) == (1, 1)
+    assert "forward returns float64 where it is given float32; accepted: self.backend.dtype." in error
+    assert [row["verdict"] for row in json.loads(shown)] == ["right", "faulty", "right", "right", ""]
+    assert check("Upcast", "backend.dtype=float64")[0] == 0
 
 
 @pytest.mark.parametrize(
     ("layer", "code", "said"),
     [
-        ("RaisesInSetup", 1, r"`raisesinsetup1` .*: setup raises IndexError: .*\(their_layers\.py, line \d+\)"),
+        ("RaisesInSetup", 2, r"`raisesinsetup1` .*: setup raises IndexError: .*\(their_layers\.py, line \d+\)"),
+        ("SetupWithoutShape", 2, r"`setupwithoutshape1` .*: setup raises TypeError: .*takes 1 positional argument"),
         (
             "RaisesInInit",
             2,

@@ -195,7 +195,12 @@ def _operators() -> None:
             return self._device.ufunc(name, self, other)
 
         setattr(DeviceArray, f"__{symbol}__", compared)
-    DeviceArray.__neg__ = lambda self: self._device.ufunc("negative", self)  # type: ignore[attr-defined]
+    for symbol, name in {"neg": "negative", "abs": "absolute"}.items():
+
+        def alone(self: DeviceArray, name: str = name) -> DeviceArray:
+            return self._device.ufunc(name, self)
+
+        setattr(DeviceArray, f"__{symbol}__", alone)
 
 
 _operators()
