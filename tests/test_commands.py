@@ -1,5 +1,7 @@
 """All commands under one name: listed, called, helped with as they are called, and completed in a shell."""
 
+import json
+import logging
 import os
 import pty
 import re
@@ -14,9 +16,9 @@ import pytest
 
 import lenet
 from lenet.__main__ import COMMANDS, main
-from lenet.command_line.command import run_command
+from lenet.command_line.command import run_command, write_out
 from lenet.errors import UserError
-from tests.conftest import SMALL
+from tests.conftest import SMALL, artifacts, family
 from tests.terminals import on_terminal
 
 TOP = Path(lenet.__file__).parent
@@ -86,6 +88,34 @@ def test_usage_says_what_the_command_was_called_by(name, called, usage, capsys, 
         usage.format("run"),
         usage.format("compare"),
     }
+
+
+@pytest.mark.parametrize(("called", "command"), CALLS.items())
+def test_commands_in_messages_are_as_this_one_was_called_and_those_in_results_as_recorded(
+    called, command, capsys, monkeypatch
+):
+    def told() -> int:
+        logging.getLogger("lenet").info("to go on with it:\n%s", "python -m lenet.resume 123")
+        write_out("python -m lenet.run seed=1\n")
+        raise UserError("deliver it first: python -m lenet.deliver")
+
+    monkeypatch.setattr(sys, "argv", [called.format("run")])
+    assert run_command(told) == 2
+    output = capsys.readouterr()
+    assert output.out == f"to go on with it:\n{command.format('resume')} 123\npython -m lenet.run seed=1\n"
+    assert output.err == f"lenet: deliver it first: {command.format('deliver')}\n"
+
+
+@pytest.mark.slow
+def test_a_sweep_by_the_console_command_records_what_it_would_by_the_module(workplace, records, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/lenet"])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert main(["run", *SMALL, "trainer.epochs=1", "seed=3,4", "-m", "hydra/launcher=basic"]) == 0
+    parent, _ = family(records())
+    best = parent.data.tags["best_command"]
+    assert best.startswith("python -m lenet.run ")
+    assert json.loads((artifacts(parent) / "sweep/best.json").read_text())["command"] == best
+    assert f"again:\nlenet run {best.removeprefix('python -m lenet.run ')}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
