@@ -78,12 +78,14 @@ CALLS = {
         for number, call in enumerate(CALLS.items())
     ],
 )
-def test_usage_says_what_the_command_was_called_by(name, called, usage, capsys, monkeypatch, tmp_path):
+def test_help_says_in_eighty_columns_what_the_command_was_called_by(name, called, usage, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", [called.format(name), "--help"])
     shown = helped([name, "--help"], capsys)
     assert shown.startswith(f"usage: {usage.format(name)} [")
+    assert max(map(len, shown.splitlines())) <= 80
     assert set(re.findall(r"(?:python -m )?\blenet[. ](?:run|compare)\b", shown)) <= {
         usage.format("run"),
         usage.format("compare"),
