@@ -4,8 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lenet.command_line.arguments import RUNS, Parser
+from lenet.command_line.arguments import Parser
 from lenet.command_line.command import DONE, run_command, write_error, write_out
+from lenet.command_line.completion import RUNS
 from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 
 DESCRIPTION = """\

@@ -8,9 +8,6 @@ from lenet.command_line import completion
 from lenet.command_line.command import as_called
 from lenet.errors import UserError, did_you_mean
 
-RUNS = ("last", "best:last", "tracking.uri=")
-"""What is suggested where a run may be named: what can be told without a look into the store, which takes seconds."""
-
 
 class Parser(argparse.ArgumentParser):
     """An `argparse` parser of options among names in any order, which raises `UserError` for what it cannot take.
@@ -27,8 +24,8 @@ class Parser(argparse.ArgumentParser):
         """Return what the command line says."""
         if completion.asked():
             for action in self._actions:
-                if str(action.metavar).startswith("RUN") and not hasattr(action, "completer"):
-                    action.completer = lambda **_: RUNS  # type: ignore[attr-defined]
+                if not hasattr(action, "completer"):
+                    action.completer = completion.completer(str(action.metavar))  # type: ignore[attr-defined]
             completion.offer(self)
         options, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:
