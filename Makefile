@@ -38,7 +38,7 @@ sweep: .venv/installed ## train twice, at two learning rates, on the digits that
 test: .venv/installed ## run the tests (under five minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-long: .venv/installed ## run the long tests alone (those on full MNIST need $$LENET_DATA)
+test-long: .venv/installed ## run the long tests alone (those on full MNIST need $LENET_DATA)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'slow or full_mnist'
 
 # An environment of their own: Ray's launcher holds cloudpickle, which MLflow uses too, to an old version.

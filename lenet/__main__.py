@@ -30,8 +30,10 @@ recorded. The commands:
 """
 EPILOG = """\
 `lenet COMMAND --help` tells more of each. To have a shell complete commands,
-options and keys, .bashrc or .zshrc: eval "$(register-python-argcomplete lenet)"
-in fish: register-python-argcomplete --shell fish lenet | source"""
+options, keys and files:
+  bash: eval "$(register-python-argcomplete lenet)"
+  zsh:  the same, after autoload -Uz compinit && compinit
+  fish: register-python-argcomplete --shell fish lenet | source"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,13 +12,13 @@ from lenet.common.tables import Format
 from lenet.errors import Failure, UserError
 
 DESCRIPTION = """\
-Check the layers of a network, one by one and together: whether their gradients are
-those of finite differences, what shapes they put out, and what they cost."""
+Check the layers of a network, one by one and together: whether their gradients
+are those of finite differences, what shapes they put out, and what they cost."""
 EPILOG = """\
-Keys and groups are those of python -m lenet.run: network=mine --config-dir conf.
-Layers are given images of the data, first as in a run, in training and in
-evaluation. Gradients are taken in float64, time on the backend of training.
-Exit code 0 if all is right, 1 if a layer is wrong."""
+Keys and groups are those of python -m lenet.run:
+network=mine --config-dir conf. Layers are given images of the data, first as
+in a run, in training and in evaluation. Gradients are taken in float64, time
+on the backend of training. Exit code 0 if all is right, 1 if a layer is wrong."""
 TOLERANCE = 1e-5
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from lenet.command_line.arguments import Parser
-from lenet.command_line.command import DONE, run_command, write_out
-from lenet.common.tables import Format
+from lenet.command_line.command import DONE, run_command, terminal_width, write_out
+from lenet.common.tables import COLUMNS, Format
 from lenet.errors import UserError
 from lenet.recorded.choosing import EPILOG, choose, open_finder, split
 
@@ -41,7 +41,7 @@ def _main(arguments: Sequence[str]) -> int:
 
         write_out(report(runs, comparison.metric, confidence, options.format))
         return DONE
-    write_out(render(comparison, options.format))
+    write_out(render(comparison, options.format, terminal_width(sys.stdout) or COLUMNS))
     if target:
         _plot(comparison, target)
     return DONE

@@ -10,11 +10,13 @@ from lenet.command_line.command import DONE, run_command
 from lenet.errors import Failure, UserError, did_you_mean
 
 DESCRIPTION = """\
-Deliver what runs have recorded while their store did not answer, and remove it from
-here. It may be broken off and given again."""
+Deliver what runs have recorded while their store did not answer, and remove it
+from here. It may be broken off and given again."""
 EPILOG = """\
-FOLDER is one that a run has named; without one, all below mlruns/undelivered are meant.
-Key: tracking.uri=ADDRESS, with the password that is not kept here, or of another place."""
+FOLDER is one that a run has named; without one, all below mlruns/undelivered
+are meant.
+Key: tracking.uri=ADDRESS, with the password that is not kept here, or of
+another place."""
 KEY = "tracking.uri"
 
 log = logging.getLogger("lenet")

@@ -9,6 +9,10 @@ from lenet.command_line.command import DONE, run_command, write_out
 from lenet.common.tables import Format
 from lenet.recorded.choosing import EPILOG, choose, open_finder, split
 
+DESCRIPTION = """\
+Show what runs take on disk, the largest first; nothing is deleted. 1 MB is
+1,000,000 bytes."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for and return the exit code."""
@@ -17,11 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = Parser(
-        "python -m lenet.disk",
-        "Show what runs take on disk, the largest first; nothing is deleted. 1 MB is 1,000,000 bytes.",
-        EPILOG,
-    )
+    parser = Parser("python -m lenet.disk", DESCRIPTION, EPILOG)
     parser.add_argument("runs", nargs="*", metavar="RUN|key=value", help="which runs")
     parser.add_choice("--format", get_args(Format), default="table", help="how to print it (%(default)s)")
     options = parser.read(arguments)

@@ -11,7 +11,8 @@ from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 
 DESCRIPTION = """\
 Run a finished run again from what it recorded, as a new run, and compare every
-metric but times and rates, and every weight. Exit code 0 only if all are the same."""
+metric but times and rates, and every weight. Exit code 0 only if all are the
+same."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

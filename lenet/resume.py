@@ -8,8 +8,8 @@ from lenet.command_line.command import DONE, run_command
 from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 
 DESCRIPTION = """\
-Go on with an interrupted run, in the same MLflow run, from its last checkpoint or
-without one from its start. A finished run is extended: trainer.epochs=MORE."""
+Go on with an interrupted run, in the same MLflow run, from its last checkpoint
+or without one from its start. A finished run is extended: trainer.epochs=MORE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,8 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from lenet.command_line import completion
-from lenet.command_line.arguments import as_called
-from lenet.command_line.command import DONE, FAILED, masked_output, run_command
+from lenet.command_line.command import DONE, FAILED, as_called, masked_output, run_command
 from lenet.common.tables import COLUMNS
 from lenet.errors import UserError
 

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from lenet.tracking.record import RunRecord
 
 DESCRIPTION = """\
-List the runs of a store, the newest first. A sweep is one line, with its number of
-runs (those finished of them, if not all are) and what the best of them reached."""
+List the runs of a store, the newest first. A sweep is one line, with its number
+of runs (those finished of them, if not all are) and what the best of them
+reached."""
 EPILOG = """\
-NAME is that of an experiment, or of a sweep, whose runs are listed with it, by name,
-id, the beginning of one, or `last`. Without one, all experiments are meant.
+NAME is that of an experiment, or of a sweep, whose runs are listed with it, by
+name, id, the beginning of one, or `last`. Without one, all experiments are
+meant.
 Keys: tracking.uri=ADDRESS, tracking.experiment=NAME."""
 STATUS = ("running", "finished", "failed", "killed", "diverged")
 

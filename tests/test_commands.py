@@ -1,9 +1,13 @@
 """All commands under one name: listed, called, helped with as they are called, and completed in a shell."""
 
+import json
+import logging
 import os
 import pty
 import re
 import select
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -14,9 +18,9 @@ import pytest
 
 import lenet
 from lenet.__main__ import COMMANDS, main
-from lenet.command_line.command import run_command
+from lenet.command_line.command import run_command, write_out
 from lenet.errors import UserError
-from tests.conftest import SMALL
+from tests.conftest import SMALL, artifacts, family
 from tests.terminals import on_terminal
 
 TOP = Path(lenet.__file__).parent
@@ -76,16 +80,46 @@ CALLS = {
         for number, call in enumerate(CALLS.items())
     ],
 )
-def test_usage_says_what_the_command_was_called_by(name, called, usage, capsys, monkeypatch, tmp_path):
+def test_help_says_in_eighty_columns_what_the_command_was_called_by(name, called, usage, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", [called.format(name), "--help"])
     shown = helped([name, "--help"], capsys)
     assert shown.startswith(f"usage: {usage.format(name)} [")
+    assert max(map(len, shown.splitlines())) <= 80
     assert set(re.findall(r"(?:python -m )?\blenet[. ](?:run|compare)\b", shown)) <= {
         usage.format("run"),
         usage.format("compare"),
     }
+
+
+@pytest.mark.parametrize(("called", "command"), CALLS.items())
+def test_commands_in_messages_are_as_this_one_was_called_and_those_in_results_as_recorded(
+    called, command, capsys, monkeypatch
+):
+    def told() -> int:
+        logging.getLogger("lenet").info("to go on with it:\n%s", "python -m lenet.resume 123")
+        write_out("python -m lenet.run seed=1\n")
+        raise UserError("deliver it first: python -m lenet.deliver")
+
+    monkeypatch.setattr(sys, "argv", [called.format("run")])
+    assert run_command(told) == 2
+    output = capsys.readouterr()
+    assert output.out == f"to go on with it:\n{command.format('resume')} 123\npython -m lenet.run seed=1\n"
+    assert output.err == f"lenet: deliver it first: {command.format('deliver')}\n"
+
+
+@pytest.mark.slow
+def test_a_sweep_by_the_console_command_records_what_it_would_by_the_module(workplace, records, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/lenet"])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert main(["run", *SMALL, "trainer.epochs=1", "seed=3,4", "-m", "hydra/launcher=basic"]) == 0
+    parent, _ = family(records())
+    best = parent.data.tags["best_command"]
+    assert best.startswith("python -m lenet.run ")
+    assert json.loads((artifacts(parent) / "sweep/best.json").read_text())["command"] == best
+    assert f"again:\nlenet run {best.removeprefix('python -m lenet.run ')}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -177,6 +211,11 @@ done
 """
 
 
+def needs(shell):
+    """Return the mark of a test that is skipped where a shell is not installed."""
+    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not installed")
+
+
 def completed(lines, folder, environment):
     """Return what bash makes of lines, each with the cursor at its end."""
     asked = "".join(f"{line}\n" for line in lines)
@@ -186,8 +225,20 @@ def completed(lines, folder, environment):
     return dict(zip(lines, map(str.strip, done.stdout.splitlines()), strict=True))
 
 
-def test_bash_completes_commands_options_and_overrides(console, tmp_path):
-    lines = {"lenet co": "compare", "lenet compare --format m": "markdown", "lenet run optimizer=nes": "nesterov"}
+def test_bash_completes_commands_options_overrides_and_files(console, tmp_path):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scan.png").touch()
+    lines = {
+        "lenet co": "compare",
+        "lenet compare --format m": "markdown",
+        "lenet run optimizer=nes": "nesterov",
+        "lenet predict l": "last",
+        "lenet predict last sca": "scan.png scans/",
+        "lenet deliver sca": "scans/",
+        "lenet evaluate --config-dir sca": "scans/",
+        "lenet compare --plot sca": "scan.png scans/",
+        "lenet runs --limit s": "",
+    }
     assert completed(lines, tmp_path, console) == lines
 
 
@@ -221,11 +272,33 @@ def test_bash_completes_what_hydra_suggests_wherever_it_stands(console, tmp_path
     assert completed(lines, tmp_path, console) == lines
 
 
+REGISTER = 'eval "$(register-python-argcomplete lenet)"'
+COMPINIT = "autoload -Uz compinit && compinit"
+FISH = "register-python-argcomplete --shell fish lenet | source"
+
+
+@pytest.mark.parametrize("page", ["README.md", "lenet/__main__.py"])
+def test_what_is_said_of_completion_is_what_is_tried_here(page):
+    text = (TOP.parent / page).read_text(encoding="utf-8")
+    assert all(command in text for command in (REGISTER, COMPINIT, FISH))
+
+
 @pytest.mark.slow
-def test_a_tab_in_an_interactive_bash_completes(console):
+@pytest.mark.parametrize(
+    ("shell", "setup"),
+    [
+        pytest.param("bash --norc --noprofile -i", REGISTER, id="bash"),
+        pytest.param("zsh -f -i", f"{COMPINIT}; {REGISTER}", id="zsh", marks=needs("zsh")),
+    ],
+)
+def test_a_tab_in_an_interactive_shell_completes(shell, setup, console, tmp_path):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "digit.png").touch()
     process, terminal = pty.fork()
     if process == 0:
-        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], {**console, "PS1": "$ ", "TERM": "dumb"})
+        os.chdir(tmp_path)
+        words = shell.split()
+        os.execvpe(words[0], words, {**console, "PS1": "$ ", "TERM": "dumb", "HOME": str(tmp_path)})
 
     def type_and_read(typed: str, until: str) -> str:
         os.write(terminal, typed.encode())
@@ -237,11 +310,25 @@ def test_a_tab_in_an_interactive_bash_completes(console):
         return shown
 
     try:
-        type_and_read('eval "$(register-python-argcomplete lenet)"; echo rea""dy\n', "ready")
+        type_and_read(f'{setup}; echo rea""dy\n', "ready")
         type_and_read("lenet rep\t", "lenet reproduce ")
         type_and_read("\x15lenet run optimizer=sg\t", "lenet run optimizer=sgd ")
         type_and_read("-m schedule.war\t", "schedule.warmup=")
+        type_and_read("\x15lenet predict last s\t", "last scans/")
+        type_and_read("\x15lenet predict last digi\t", "last digit.png")
     finally:
         os.write(terminal, b"\x15exit\n")
         os.waitpid(process, 0)
         os.close(terminal)
+
+
+@pytest.mark.slow
+@needs("fish")
+def test_fish_completes_commands_and_files(console, tmp_path):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "digit.png").touch()
+    lines = {"lenet rep": "reproduce", "lenet predict last s": "scans/", "lenet predict last digi": "digit.png"}
+    for line, word in lines.items():
+        command = ["fish", "--no-config", "--command", f"{FISH}; complete -C {shlex.quote(line)}"]
+        done = subprocess.run(command, cwd=tmp_path, env=console, capture_output=True, text=True, check=True)
+        assert [shown.split("\t")[0] for shown in done.stdout.splitlines()] == [word]

@@ -37,6 +37,12 @@ def test_hooks_run_what_can_be_made():
         assert f"\n{target}: " in makefile
 
 
+def test_make_alone_lists_its_targets_as_they_are_to_be_read():
+    listed = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "$LENET_DATA" in listed.stdout
+    assert "$$" not in listed.stdout
+
+
 def test_the_package_is_marked_as_typed():
     assert (Path(lenet.__file__).parent / "py.typed").is_file()
 

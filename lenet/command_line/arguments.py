@@ -1,25 +1,12 @@
 """Command lines whose mistakes are said as all others are: one message, with what was perhaps meant."""
 
 import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from lenet.command_line import completion
+from lenet.command_line.command import as_called
 from lenet.errors import UserError, did_you_mean
-
-RUNS = ("last", "best:last", "tracking.uri=")
-"""What is suggested where a run may be named: what can be told without a look into the store, which takes seconds."""
-
-
-def as_called(text: str) -> str:
-    """Return a text with each `python -m lenet.run` in it written as this command was called: perhaps `lenet run`."""
-    called = Path(sys.argv[0])
-    if called.stem == "lenet":
-        return text.replace("python -m lenet.", "lenet ").replace("python -m lenet", "lenet")
-    together = called.name == "__main__.py" and called.parent.name == "lenet"
-    return text.replace("python -m lenet.", "python -m lenet ") if together else text
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,8 +24,8 @@ class Parser(argparse.ArgumentParser):
         """Return what the command line says."""
         if completion.asked():
             for action in self._actions:
-                if str(action.metavar).startswith("RUN") and not hasattr(action, "completer"):
-                    action.completer = lambda **_: RUNS  # type: ignore[attr-defined]
+                if not hasattr(action, "completer"):
+                    action.completer = completion.completer(str(action.metavar))  # type: ignore[attr-defined]
             completion.offer(self)
         options, unknown = self.parse_known_intermixed_args(list(arguments))
         if unknown:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import TextIO
 
 from lenet.common.signals import sigterm_like_ctrl_c
@@ -46,6 +47,15 @@ def fit(text: str) -> str:
     return escaped(mask(text))
 
 
+def as_called(text: str) -> str:
+    """Return a text with each `python -m lenet.run` in it written as this command was called: perhaps `lenet run`."""
+    called = Path(sys.argv[0])
+    if called.stem == "lenet":
+        return text.replace("python -m lenet.", "lenet ").replace("python -m lenet", "lenet")
+    together = called.name == "__main__.py" and called.parent.name == "lenet"
+    return text.replace("python -m lenet.", "python -m lenet ") if together else text
+
+
 def write_out(text: str) -> None:
     """Write what a command was asked for to standard output, in whatever its encoding can say.
 
@@ -65,10 +75,11 @@ def write_out(text: str) -> None:
 def write_error(text: str) -> None:
     """Write what is told besides what a command was asked for to standard error, where nothing may read it.
 
-    On a terminal, lines that are too long for it are wrapped; elsewhere a line stays one, to be searched for.
+    Commands in it are written as this one was called. On a terminal, lines that are too long for it are wrapped;
+    elsewhere a line stays one, to be searched for.
     """
     with suppress(OSError):
-        sys.stderr.write(_fitting(fit(text), terminal_width(sys.stderr)))
+        sys.stderr.write(_fitting(as_called(fit(text)), terminal_width(sys.stderr)))
         sys.stderr.flush()
 
 
@@ -114,13 +125,16 @@ def _wrapped(line: str, width: int) -> str:
 
 
 class _Console(logging.Handler):
-    """Messages as plain lines on standard output, above a progress bar where there is one."""
+    """Messages as plain lines on standard output, above a progress bar where there is one.
+
+    Commands in them are written as this one was called; what a run records of its log has one form.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
         try:
-            tqdm.write(fit(self.format(record)), file=sys.stdout)
+            tqdm.write(as_called(fit(self.format(record))), file=sys.stdout)
         except OSError:
             # Whoever read our output has gone (`| head`), or its disk is full. The work goes on without a listener.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,10 +2,14 @@
 
 import argparse
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 ASKED = "_ARGCOMPLETE"
 """The variable by which a shell asks: the number of words by which the command is called, with that of the command."""
+RUNS = ("last", "best:last", "tracking.uri=")
+"""What is suggested where a run may be named: what can be told without a look into the store, which takes seconds."""
+Completer = Callable[..., Iterable[str]]
+"""Returns what may stand for a value, of which argcomplete says what is there already."""
 
 
 def asked() -> bool:
@@ -22,6 +26,16 @@ def offer(parser: argparse.ArgumentParser) -> None:
         import argcomplete
 
         argcomplete.autocomplete(parser, always_complete_options=False)
+
+
+def completer(metavar: str) -> Completer:
+    """Return what completes a value that help calls `metavar`: each of the words in it, as in `RUN|IMAGE|key=value`."""
+    from argcomplete.completers import DirectoriesCompleter, FilesCompleter
+
+    files, folders = FilesCompleter(), DirectoriesCompleter()
+    known: dict[str, Completer] = {"RUN": lambda **_: RUNS, "IMAGE": files, "FILE.png": files, "FOLDER": folders}
+    meant = [known[word] for word in metavar.split("|") if word in known]
+    return lambda **context: [found for each in meant for found in each(**context)]
 
 
 def command_among(names: Collection[str]) -> str | None:

@@ -40,6 +40,25 @@ def to_table(rows: Sequence[Row], form: Literal["table", "markdown"], right: Col
     return tabulate(rows, headers="keys", tablefmt=styles[form], disable_numparse=True, colalign=sides) + "\n"
 
 
+def to_tables(rows: Sequence[Row], columns: int) -> str:
+    """Return rows of texts as one table, or where that is wider than `columns`, as several below one another.
+
+    Each has the first column, and as many of the others as there is room for, but at least one.
+    """
+    widest = {key: max((row[key] for row in rows), key=len) for key in rows[0]}  # as wide as all, and sooner made
+
+    def width(keys: Sequence[str]) -> int:
+        return max(map(len, to_table([{key: widest[key] for key in keys}], "table").splitlines()))
+
+    first, *others = rows[0]
+    parts = [[first]]
+    for key in others:
+        if len(parts[-1]) > 1 and width([*parts[-1], key]) > columns:
+            parts.append([first])
+        parts[-1].append(key)
+    return "\n".join(to_table([{key: row[key] for key in part} for row in rows], "table") for part in parts)
+
+
 def bars(text: str) -> str:
     """Return a text with its bars escaped, for a cell of a table in Markdown."""
     return text.replace("|", "\\|")

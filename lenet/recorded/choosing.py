@@ -21,8 +21,9 @@ Keys: tracking.uri=ADDRESS, tracking.experiment=NAME."""
 
 
 ONE_RUN = """\
-RUN is a run's id or the beginning of one, a run's name, `last`, or `best:SWEEP`.
-Keys: tracking.uri=ADDRESS, where the run is recorded."""
+RUN is a run's id or the beginning of one, a run's name, `last`, or
+`best:SWEEP`.
+Key: tracking.uri=ADDRESS, where the run is recorded."""
 
 
 def split_one(words: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lenet.common.tables import COLUMNS, WIDEST, Format, cut, number, to_data, to_table
+from lenet.common.tables import COLUMNS, WIDEST, Format, cut, number, to_data, to_table, to_tables
 from lenet.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -91,22 +91,28 @@ def differing(runs: "Sequence[RunRecord]") -> tuple[str, ...]:
     return tuple(key for key in sorted(keys) if len({run.params.get(key) for run in runs}) > 1)
 
 
-def render(comparison: Comparison, form: Format) -> str:
+def render(comparison: Comparison, form: Format, columns: int = COLUMNS) -> str:
     """Return a comparison as text that ends in a line's end.
 
-    `csv` and `json` hold full names, numbers as they are and every id; the tables are for reading, and in a terminal's
-    one metrics for which there is no room beside the parameters are not shown, losses first.
+    `csv` and `json` hold full names, numbers as they are and every id; the tables are for reading. A `table` is for a
+    terminal of so many columns: metrics for which there is no room beside the parameters are not shown, losses first,
+    and parameters for which there is none have a table of their own below.
     """
     rows = comparison.rows()
     if form == "json" or form == "csv":
         return to_data(rows, form)
-    unsaid, metrics = _unsaid(comparison), list(comparison.metrics)
-    while True:
+    unsaid = _unsaid(comparison)
+
+    def shown(metrics: Sequence[str]) -> list[dict[str, str]]:
         told = replace(comparison, metrics=tuple(metrics))
-        text = to_table([_shown(row, told, unsaid) for row in rows], form)
-        if form == "markdown" or len(metrics) == 1 or max(map(len, text.splitlines())) <= COLUMNS:
-            return text
+        return [_shown(row, told, unsaid) for row in rows]
+
+    metrics = list(comparison.metrics)
+    if form == "markdown":
+        return to_table(shown(metrics), form)
+    while len(metrics) > 1 and max(map(len, to_table(shown(metrics), form).splitlines())) > columns:
         metrics.remove(next((metric for metric in reversed(metrics[1:]) if "loss" in metric), metrics[-1]))
+    return to_tables(shown(metrics), columns)
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
