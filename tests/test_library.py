@@ -177,7 +177,10 @@ def test_a_run_that_fails_is_raised_and_recorded(workplace, records, monkeypatch
 
 
 def test_a_diverged_run_says_so(workplace):
-    assert train(*SMALL, "optimizer=sgd", "optimizer.lr=1e25", "trainer.figures=none").diverged
+    result = train(*SMALL, "optimizer=sgd", "optimizer.lr=1e25")
+    assert (result.diverged, result.status) == (True, "FINISHED")
+    assert f" {result.id}: diverged, " in repr(result)
+    assert f"({result.id}): diverged</b>" in result._repr_html_()
 
 
 def test_the_package_offers_these_and_imports_nothing_before():

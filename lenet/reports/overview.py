@@ -55,7 +55,7 @@ def _row(run: RunRecord, experiment: str, jobs: Sequence[RunRecord]) -> Row:
     values = (
         *(experiment, run.id, run.name, run.tags.get(KIND, "run")),
         *((len(jobs), sum(job.status == "FINISHED" for job in jobs)) if jobs or is_sweep(run) else (None, None)),
-        *(run.status, run.tags.get("diverged") == "true"),
+        *(run.status, run.diverged),
         *(datetime.fromtimestamp(run.start).astimezone().isoformat(timespec="seconds"),),
         *(round(end - run.start, 1) if end else None,),
     )

@@ -12,7 +12,7 @@ from lenet.common.names import shortened_or_cut
 from lenet.common.tables import COLUMNS, bars, cut, to_data
 from lenet.reports.comparison import short_names
 from lenet.tracking.record import RunRecord
-from lenet.tracking.tags import SWEPT
+from lenet.tracking.tags import DIVERGED, SWEPT
 
 RANKING = "best/val_accuracy"
 METRICS = (RANKING, "val/accuracy", "val/loss", "test/accuracy", "test/loss")
@@ -117,7 +117,7 @@ def _row(child: RunRecord) -> Row:
     swept = swept_of(child)
     metrics = {metric: child.metrics.get(metric, math.nan) for metric in METRICS}
     seconds = round(child.end - child.start, 1) if child.end else math.nan
-    diverged = child.tags.get("diverged", "false")
+    diverged = child.tags.get(DIVERGED, "false")
     rest = {"seconds": seconds, "status": child.status, "diverged": diverged, "run_id": child.id}
     return {"name": child.name, **swept, **metrics, **rest}
 
