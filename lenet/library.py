@@ -4,6 +4,7 @@ What is wrong is raised: `UserError` for what was asked for, `Failure` for work 
 "interrupt") closes the run as KILLED and is raised as `KeyboardInterrupt`.
 """
 
+import copy
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,13 @@ __all__ = ["Configuration", "Prediction", "Result", "compose", "load", "predict"
 class Configuration:
     """A run's whole configuration, checked and resolved, and the overrides that it was composed of."""
 
-    values: Mapping[str, Any]
+    _values: Mapping[str, Any]
     overrides: tuple[str, ...]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """A copy: were they changed, they would no longer be what the overrides, which are recorded, compose to."""
+        return copy.deepcopy(dict(self._values))
 
     def __getitem__(self, key: str) -> Any:
         """Return what stands at a key: `configuration["optimizer"]["lr"]`, or `configuration["optimizer.lr"]`."""
@@ -44,7 +50,7 @@ class Configuration:
         return found
 
     def __repr__(self) -> str:
-        return str(yaml.safe_dump(dict(self.values), sort_keys=False, allow_unicode=True))
+        return str(yaml.safe_dump(self.values, sort_keys=False, allow_unicode=True))
 
 
 def compose(*overrides: str, config_dir: str | os.PathLike[str] | None = None) -> Configuration:

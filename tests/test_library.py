@@ -160,6 +160,14 @@ def test_a_configuration_of_ones_own_folder(tmp_path):
     assert compose("optimizer=slow", config_dir=tmp_path)["optimizer.lr"] == 0.0001
 
 
+def test_a_configuration_stays_what_its_overrides_say(workplace):
+    configuration = compose(*SMALL, "optimizer.lr=0.02")
+    configuration.values["optimizer"]["lr"] = 0.001
+    configuration["optimizer"]["lr"] = 0.001
+    assert configuration["optimizer.lr"] == configuration.values["optimizer"]["lr"] == 0.02
+    assert train(configuration).config["optimizer"]["lr"] == 0.02
+
+
 @pytest.mark.parametrize("what", [(1,), (compose(), "seed=1"), (compose(), compose())])
 def test_train_takes_one_configuration_or_overrides(what):
     with pytest.raises(UserError, match=r"train: found \(.*\); accepted: one configuration, or any number"):
