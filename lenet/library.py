@@ -58,6 +58,8 @@ def compose(*overrides: str, config_dir: str | os.PathLike[str] | None = None) -
 
     `config_dir` is a folder of your own with `conf/`, `experiments/` or both. Raises `UserError` for what is wrong.
     """
+    if not all(isinstance(each, str) for each in overrides):
+        raise UserError(f"compose: found {_kinds(overrides)}; accepted: any number of overrides as texts.")
     values = compose_config(overrides, None if config_dir is None else os.fspath(config_dir))
     build(values)
     return Configuration(values, overrides)
@@ -72,8 +74,9 @@ def train(*what: str | Configuration, name: str | None = None, tags: Mapping[str
     configurations = [each for each in what if isinstance(each, Configuration)]
     overrides = [each for each in what if isinstance(each, str)]
     if len(configurations) + len(overrides) != len(what) or len(configurations) > (not overrides):
-        found = ", ".join(type(each).__name__ for each in what)
-        raise UserError(f"train: found ({found}); accepted: one configuration, or any number of overrides as texts.")
+        accepted = "one configuration, or any number of overrides as texts"
+        raise UserError(f"train: found {_kinds(what)}; accepted: {accepted}.")
+    _check_name_and_tags(name, tags)
     configuration = configurations[0] if configurations else compose(*overrides)
     from lenet.running.experiment import execute  # MLflow takes more than a second to import
 
@@ -134,6 +137,17 @@ def predict(
             raise outcome
         found.append(outcome)
     return found
+
+
+def _kinds(given: Sequence[object]) -> str:
+    return f"({', '.join(type(each).__name__ for each in given)})"
+
+
+def _check_name_and_tags(name: object, tags: object) -> None:
+    if not isinstance(name, str | None):
+        raise UserError(f"train: `name` is {name!r}; accepted: a text.")
+    if not isinstance(tags, Mapping | None) or not all(isinstance(key, str) for key in tags or ()):
+        raise UserError(f"train: `tags` is {tags!r}; accepted: a mapping of names to texts.")
 
 
 def _gathered(pictures: Sequence[Any]) -> Iterator[Gathered]:

@@ -160,6 +160,26 @@ def test_a_configuration_of_ones_own_folder(tmp_path):
     assert compose("optimizer=slow", config_dir=tmp_path)["optimizer.lr"] == 0.0001
 
 
+@pytest.mark.parametrize("overrides", [(["trainer.epochs=1"],), ({"seed": 1},), (5, "seed=1"), (compose(),)])
+def test_compose_takes_overrides_as_texts(overrides):
+    with pytest.raises(UserError, match=r"^compose: found \(\w+(, str)?\); accepted: any number of overrides as texts"):
+        compose(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": 5}, "train: `name` is 5; accepted: a text."),
+        ({"tags": ["a"]}, "train: `tags` is ['a']; accepted: a mapping of names to texts."),
+        ({"tags": {5: "a"}}, "train: `tags` is {5: 'a'}; accepted: a mapping of names to texts."),
+    ],
+)
+def test_train_takes_a_name_and_tags(given, message):
+    with pytest.raises(UserError) as error:
+        train("seed=1", **given)
+    assert str(error.value) == message
+
+
 def test_a_configuration_stays_what_its_overrides_say(workplace):
     configuration = compose(*SMALL, "optimizer.lr=0.02")
     configuration.values["optimizer"]["lr"] = 0.001
