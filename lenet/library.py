@@ -26,6 +26,7 @@ from lenet.inference.trained import Prediction, Trained, Which
 from lenet.recorded.choosing import open_finder
 from lenet.result import Result
 from lenet.running.progress import display_here
+from lenet.tracking.tags import OWN
 
 __all__ = ["Configuration", "Prediction", "Result", "compose", "load", "predict", "train"]
 
@@ -69,7 +70,8 @@ def train(*what: str | Configuration, name: str | None = None, tags: Mapping[str
     """Train, test and record one run, and return what came of it.
 
     `what` is a configuration, or overrides to compose one of: `train("optimizer.lr=0.02", "trainer.epochs=5")`.
-    Raises `UserError` for what is wrong with it, and `Failure` where the run fails; its MLflow run is closed by then.
+    `tags` are recorded with it, under names that neither lenet nor MLflow uses. Raises `UserError` for what is wrong
+    with any of these, and `Failure` where the run fails; its MLflow run is closed by then.
     """
     configurations = [each for each in what if isinstance(each, Configuration)]
     overrides = [each for each in what if isinstance(each, str)]
@@ -148,6 +150,11 @@ def _check_name_and_tags(name: object, tags: object) -> None:
         raise UserError(f"train: `name` is {name!r}; accepted: a text.")
     if not isinstance(tags, Mapping | None) or not all(isinstance(key, str) for key in tags or ()):
         raise UserError(f"train: `tags` is {tags!r}; accepted: a mapping of names to texts.")
+    for key in tags or ():
+        if key.startswith(OWN):
+            raise UserError(
+                f"train: the tag `{key}` is lenet's own; accepted: names that begin with none of {', '.join(OWN)}."
+            )
 
 
 def _gathered(pictures: Sequence[Any]) -> Iterator[Gathered]:

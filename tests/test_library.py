@@ -16,6 +16,7 @@ from lenet.errors import Failure, UserError
 from lenet.evaluate import main as evaluate
 from lenet.library import Configuration, predict
 from lenet.running.progress import NotebookBar, ProgressBar, display_here
+from lenet.tracking.tags import OWN
 from lenet.training.trainer import Progress
 from tests.conftest import DRAWN, SMALL, artifacts
 
@@ -178,6 +179,17 @@ def test_train_takes_a_name_and_tags(given, message):
     with pytest.raises(UserError) as error:
         train("seed=1", **given)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("key", ["diverged", "lenet.error", "mlflow.parentRunId", "best_run", "lr_range_low"])
+def test_tags_that_are_lenet_s_own_are_refused(key):
+    with pytest.raises(UserError, match=rf"^train: the tag `{key}` is lenet's own; accepted: names that"):
+        train("seed=1", tags={key: "true"})
+
+
+def test_what_a_run_is_tagged_with_besides_a_user_s_tags_is_lenet_s_own(result, records):
+    (run,) = records()
+    assert [key for key in run.data.tags if not key.startswith(OWN)] == ["who"]
 
 
 def test_a_configuration_stays_what_its_overrides_say(workplace):

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lenet.tracking.finding import BEST, is_sweep
+from lenet.tracking.finding import is_sweep
 from lenet.tracking.record import KIND, PARENT, RunRecord
-from lenet.tracking.tags import REPLACED
+from lenet.tracking.tags import BEST, REPLACED
 
 BEST_ACCURACY, TEST_ACCURACY = "best/val_accuracy", "test/accuracy"
 KEYS = ("experiment", "run_id", "name", "kind", "runs", "finished", "status", "diverged", "started", "seconds")
