@@ -4,6 +4,7 @@ What is wrong is raised: `UserError` for what was asked for, `Failure` for work 
 "interrupt") closes the run as KILLED and is raised as `KeyboardInterrupt`.
 """
 
+import copy
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from lenet.inference.trained import Prediction, Trained, Which
 from lenet.recorded.choosing import open_finder
 from lenet.result import Result
 from lenet.running.progress import display_here
+from lenet.tracking.tags import NOTE, OWN
 
 __all__ = ["Configuration", "Prediction", "Result", "compose", "load", "predict", "train"]
 
@@ -33,8 +35,13 @@ __all__ = ["Configuration", "Prediction", "Result", "compose", "load", "predict"
 class Configuration:
     """A run's whole configuration, checked and resolved, and the overrides that it was composed of."""
 
-    values: Mapping[str, Any]
+    _values: Mapping[str, Any]
     overrides: tuple[str, ...]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """A copy: were they changed, they would no longer be what the overrides, which are recorded, compose to."""
+        return copy.deepcopy(dict(self._values))
 
     def __getitem__(self, key: str) -> Any:
         """Return what stands at a key: `configuration["optimizer"]["lr"]`, or `configuration["optimizer.lr"]`."""
@@ -44,7 +51,7 @@ class Configuration:
         return found
 
     def __repr__(self) -> str:
-        return str(yaml.safe_dump(dict(self.values), sort_keys=False, allow_unicode=True))
+        return str(yaml.safe_dump(self.values, sort_keys=False, allow_unicode=True))
 
 
 def compose(*overrides: str, config_dir: str | os.PathLike[str] | None = None) -> Configuration:
@@ -52,6 +59,8 @@ def compose(*overrides: str, config_dir: str | os.PathLike[str] | None = None) -
 
     `config_dir` is a folder of your own with `conf/`, `experiments/` or both. Raises `UserError` for what is wrong.
     """
+    if not all(isinstance(each, str) for each in overrides):
+        raise UserError(f"compose: found {_kinds(overrides)}; accepted: any number of overrides as texts.")
     values = compose_config(overrides, None if config_dir is None else os.fspath(config_dir))
     build(values)
     return Configuration(values, overrides)
@@ -61,13 +70,15 @@ def train(*what: str | Configuration, name: str | None = None, tags: Mapping[str
     """Train, test and record one run, and return what came of it.
 
     `what` is a configuration, or overrides to compose one of: `train("optimizer.lr=0.02", "trainer.epochs=5")`.
-    Raises `UserError` for what is wrong with it, and `Failure` where the run fails; its MLflow run is closed by then.
+    `tags` are recorded with it, under names that neither lenet nor MLflow uses. Raises `UserError` for what is wrong
+    with any of these, and `Failure` where the run fails; its MLflow run is closed by then.
     """
     configurations = [each for each in what if isinstance(each, Configuration)]
     overrides = [each for each in what if isinstance(each, str)]
     if len(configurations) + len(overrides) != len(what) or len(configurations) > (not overrides):
-        found = ", ".join(type(each).__name__ for each in what)
-        raise UserError(f"train: found ({found}); accepted: one configuration, or any number of overrides as texts.")
+        accepted = "one configuration, or any number of overrides as texts"
+        raise UserError(f"train: found {_kinds(what)}; accepted: {accepted}.")
+    _check_name_and_tags(name, tags)
     configuration = configurations[0] if configurations else compose(*overrides)
     from lenet.running.experiment import execute  # MLflow takes more than a second to import
 
@@ -128,6 +139,22 @@ def predict(
             raise outcome
         found.append(outcome)
     return found
+
+
+def _kinds(given: Sequence[object]) -> str:
+    return f"({', '.join(type(each).__name__ for each in given)})"
+
+
+def _check_name_and_tags(name: object, tags: object) -> None:
+    if not isinstance(name, str | None):
+        raise UserError(f"train: `name` is {name!r}; accepted: a text.")
+    if not isinstance(tags, Mapping | None) or not all(isinstance(key, str) for key in tags or ()):
+        raise UserError(f"train: `tags` is {tags!r}; accepted: a mapping of names to texts.")
+    for key in tags or ():
+        if key.startswith(OWN) and key != NOTE:
+            raise UserError(
+                f"train: the tag `{key}` is lenet's own; accepted: names that begin with none of {', '.join(OWN)}."
+            )
 
 
 def _gathered(pictures: Sequence[Any]) -> Iterator[Gathered]:

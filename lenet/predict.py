@@ -67,7 +67,7 @@ def _main(arguments: Sequence[str]) -> int:
     way = "raw" if options.raw else way_for(trained.framing)
     epoch = f"{which} checkpoint, epoch {trained.description.epoch}"
     write_error(f"{cut(stored.record.name, 40)} ({epoch}):\n{way_in_words(way, trained)}\n")
-    if stored.record.tags.get("diverged") == "true":
+    if stored.record.diverged:
         write_error("This run diverged, and its network may know nothing.\n")
     counts: dict[str, int] = {}
     found = counted(gather(images, getattr(sys.stdin, "buffer", io.BytesIO())), counts)

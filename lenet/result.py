@@ -63,7 +63,7 @@ class Result:
     @property
     def diverged(self) -> bool:
         """Whether training ended because the loss was no longer finite, or far too large."""
-        return self.record.tags.get("diverged") == "true"
+        return self.record.diverged
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -114,15 +114,20 @@ class Result:
         return Trained(checkpoint_of(self._stored, checkpoint)[1], allow)
 
     def __repr__(self) -> str:
-        return f"<Result {self.name!r} {self.id}: {self.status}, {_listed(self.metrics)}>"
+        return f"<Result {self.name!r} {self.id}: {self._outcome}, {_listed(self.metrics)}>"
 
     def _repr_html_(self) -> str:
         cells = "".join(f"<tr><td>{html.escape(k)}</td><td>{v:.4g}</td></tr>" for k, v in self.metrics.items())
         curves = f"{FIGURES}curves.png"
         picture = base64.b64encode(self.read(curves)).decode() if curves in self._artifacts else ""
         shown = f'<img src="data:image/png;base64,{picture}">' if picture else ""
-        title = html.escape(f"{self.name} ({self.id}): {self.status}")
+        title = html.escape(f"{self.name} ({self.id}): {self._outcome}")
         return f"<b>{title}</b>{shown}<table>{cells}</table>"
+
+    @property
+    def _outcome(self) -> str:
+        """How the run ended, as the tables of the commands say it."""
+        return "diverged" if self.diverged else self.status
 
     @cached_property
     def record(self) -> "RunRecord":

@@ -16,13 +16,14 @@ from lenet.errors import Failure, UserError
 from lenet.evaluate import main as evaluate
 from lenet.library import Configuration, predict
 from lenet.running.progress import NotebookBar, ProgressBar, display_here
+from lenet.tracking.tags import OWN
 from lenet.training.trainer import Progress
 from tests.conftest import DRAWN, SMALL, artifacts
 
 
 @pytest.fixture
 def result(workplace):
-    return train(*SMALL, name="mine", tags={"who": "me"})
+    return train(*SMALL, name="mine", tags={"who": "me", "mlflow.note.content": "a try"})
 
 
 def test_a_result_tells_what_was_recorded(result, records, workplace):
@@ -160,6 +161,45 @@ def test_a_configuration_of_ones_own_folder(tmp_path):
     assert compose("optimizer=slow", config_dir=tmp_path)["optimizer.lr"] == 0.0001
 
 
+@pytest.mark.parametrize("overrides", [(["trainer.epochs=1"],), ({"seed": 1},), (5, "seed=1"), (compose(),)])
+def test_compose_takes_overrides_as_texts(overrides):
+    with pytest.raises(UserError, match=r"^compose: found \(\w+(, str)?\); accepted: any number of overrides as texts"):
+        compose(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": 5}, "train: `name` is 5; accepted: a text."),
+        ({"tags": ["a"]}, "train: `tags` is ['a']; accepted: a mapping of names to texts."),
+        ({"tags": {5: "a"}}, "train: `tags` is {5: 'a'}; accepted: a mapping of names to texts."),
+    ],
+)
+def test_train_takes_a_name_and_tags(given, message):
+    with pytest.raises(UserError) as error:
+        train("seed=1", **given)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("key", ["diverged", "lenet.error", "mlflow.parentRunId", "best_run", "lr_range_low"])
+def test_tags_that_are_lenet_s_own_are_refused(key):
+    with pytest.raises(UserError, match=rf"^train: the tag `{key}` is lenet's own; accepted: names that"):
+        train("seed=1", tags={key: "true"})
+
+
+def test_what_a_run_is_tagged_with_besides_a_user_s_tags_is_lenet_s_own(result, records):
+    (run,) = records()
+    assert [key for key in run.data.tags if not key.startswith(OWN)] == ["who"]
+
+
+def test_a_configuration_stays_what_its_overrides_say(workplace):
+    configuration = compose(*SMALL, "optimizer.lr=0.02")
+    configuration.values["optimizer"]["lr"] = 0.001
+    configuration["optimizer"]["lr"] = 0.001
+    assert configuration["optimizer.lr"] == configuration.values["optimizer"]["lr"] == 0.02
+    assert train(configuration).config["optimizer"]["lr"] == 0.02
+
+
 @pytest.mark.parametrize("what", [(1,), (compose(), "seed=1"), (compose(), compose())])
 def test_train_takes_one_configuration_or_overrides(what):
     with pytest.raises(UserError, match=r"train: found \(.*\); accepted: one configuration, or any number"):
@@ -177,7 +217,10 @@ def test_a_run_that_fails_is_raised_and_recorded(workplace, records, monkeypatch
 
 
 def test_a_diverged_run_says_so(workplace):
-    assert train(*SMALL, "optimizer=sgd", "optimizer.lr=1e25", "trainer.figures=none").diverged
+    result = train(*SMALL, "optimizer=sgd", "optimizer.lr=1e25")
+    assert (result.diverged, result.status) == (True, "FINISHED")
+    assert f" {result.id}: diverged, " in repr(result)
+    assert f"({result.id}): diverged</b>" in result._repr_html_()
 
 
 def test_the_package_offers_these_and_imports_nothing_before():

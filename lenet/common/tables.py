@@ -7,7 +7,10 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
+from lenet.errors import escaped
+
 Format = Literal["table", "markdown", "csv", "json"]
+TableForm = Literal["table", "markdown"]
 Row = Mapping[str, Any]
 
 COLUMNS = 80
@@ -29,10 +32,14 @@ def to_data(rows: Sequence[Row], form: Literal["csv", "json"]) -> str:
     return table.getvalue()
 
 
-def to_table(rows: Sequence[Row], form: Literal["table", "markdown"], right: Collection[str] = ()) -> str:
-    """Return rows of texts under their keys, the columns called `right` aligned there, ending in a line's end."""
+def to_table(rows: Sequence[Row], form: TableForm, right: Collection[str] = ()) -> str:
+    """Return rows of texts under their keys, the columns called `right` aligned there, ending in a line's end.
+
+    Each row is one line; only keys may have several.
+    """
     from tabulate import tabulate  # which takes as long to import as all else of a command that only tells of itself
 
+    rows = [{key: one_line(text) for key, text in row.items()} for row in rows]
     if form == "markdown":  # where a bar would begin a new cell
         rows = [{bars(key): bars(text) for key, text in row.items()} for row in rows]
     styles = {"table": "simple", "markdown": "github"}
@@ -62,6 +69,11 @@ def to_tables(rows: Sequence[Row], columns: int) -> str:
 def bars(text: str) -> str:
     """Return a text with its bars escaped, for a cell of a table in Markdown."""
     return text.replace("|", "\\|")
+
+
+def one_line(text: str) -> str:
+    """Return a text with all that does not print, also ends of lines and tabs, written out: `\\n`."""
+    return escaped(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def cut(text: str, widest: int = WIDEST) -> str:

@@ -6,12 +6,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from lenet.common.tables import COLUMNS, cut, to_data, to_table
+from lenet.common.tables import COLUMNS, cut, one_line, to_data, to_table
 from lenet.data.dataset import Images
 from lenet.data.drawings import Way, prepare
 from lenet.data.gathering import Gathered
 from lenet.data.image_files import Channels, ImageFile, frames
-from lenet.errors import UserError, escaped
+from lenet.errors import UserError
 from lenet.inference.trained import Prediction, Trained
 
 TOGETHER = 256
@@ -107,6 +107,5 @@ def _table(rows: Sequence[dict[str, object]]) -> str:
         for row in rows
     ]
     taken = max(len(line) for line in to_table(told, "table").splitlines()) + 2
-    names = (escaped(str(row["file"])).replace("\n", " ").replace("\t", " ") for row in rows)
-    files = [{"file": cut(name, COLUMNS - taken)} for name in names]
+    files = [{"file": cut(one_line(str(row["file"])), COLUMNS - taken)} for row in rows]
     return to_table([file | rest for file, rest in zip(files, told, strict=True)], "table")

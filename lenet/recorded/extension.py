@@ -61,7 +61,7 @@ def check_work_left(record: "RunRecord", plan: Plan, before: Plan, saved: Checkp
     finished, wanted = record.status == "FINISHED", plan.trainer.epochs
     if finished and isinstance(plan.schedule, RangeTest):
         raise UserError(f"{called} is a range test, which is not extended: start another one.")
-    if finished and record.tags.get("diverged") == "true":
+    if finished and record.diverged:
         raise UserError(f"{called} diverged: more epochs would not change that.")
     if not saved:
         if finished:

@@ -48,7 +48,7 @@ class Comparison:
                 **{metric: run.metrics.get(metric) for metric in self.metrics},
                 "seconds": round(run.end - run.start, 1) if run.end else None,
                 "status": run.status,
-                "diverged": run.tags.get("diverged") == "true",
+                "diverged": run.diverged,
                 "run_id": run.id,
             }
             for run in self.runs
@@ -129,7 +129,7 @@ def _shown(row: Mapping[str, Any], comparison: Comparison, short: Mapping[str, s
     wanted = [name for name in comparison.metrics if name != LEFT_OUT or name == comparison.metric]
     metrics = {_metric_name(name): number(row[name]) for name in wanted}
     status = {"status": "diverged" if row["diverged"] else row["status"]}
-    if all(run.status == "FINISHED" and run.tags.get("diverged") != "true" for run in comparison.runs):
+    if all(run.status == "FINISHED" and not run.diverged for run in comparison.runs):
         status = {}
     return {"run": cut(row["run"]), **parameters, **metrics, **status, "id": row["run_id"][:8]}
 

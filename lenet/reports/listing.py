@@ -3,10 +3,9 @@
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 from lenet.common.names import legible, shortened, shortened_or_cut
-from lenet.common.tables import COLUMNS, Format, cut, number, to_data, to_table
+from lenet.common.tables import COLUMNS, Format, TableForm, cut, number, one_line, to_data, to_table
 from lenet.reports.overview import BEST_ACCURACY, KEYS, TEST_ACCURACY, Row
 
 BEST, TEST = "best\nval", "test\nacc"
@@ -27,6 +26,7 @@ def render(rows: Sequence[Row], form: Format, empty: Sequence[str] = (), columns
     if form == "json" or form == "csv":
         blank = dict.fromkeys((*KEYS, BEST_ACCURACY, TEST_ACCURACY, "sweep_id"))
         return to_data(rows, form) if rows or form == "json" else to_data([blank], form).splitlines()[0] + "\n"
+    rows = [{**row, **{key: one_line(row[key]) for key in ("experiment", "name")}} for row in rows]
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["experiment"], []).append(row)
@@ -60,7 +60,7 @@ def _heading(name: str, rows: Sequence[Row], form: Format) -> str:
     return f"{f'### {name}' if form == 'markdown' else cut(name, NAME)}: {', '.join(counts)}"
 
 
-def _table(rows: Sequence[Row], form: Literal["table", "markdown"], columns: int) -> str:
+def _table(rows: Sequence[Row], form: TableForm, columns: int) -> str:
     """Return the rows as a table; in a terminal's one, runs of one sweep can be told apart by what is shown of a name.
 
     Where there is no room for that, the columns that are missed least are not shown: first those that say nothing.

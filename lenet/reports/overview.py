@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from lenet.tracking.finding import BEST, is_sweep
+from lenet.tracking.finding import is_sweep
 from lenet.tracking.record import KIND, PARENT, RunRecord
-from lenet.tracking.tags import REPLACED
+from lenet.tracking.tags import BEST, REPLACED
 
 BEST_ACCURACY, TEST_ACCURACY = "best/val_accuracy", "test/accuracy"
 KEYS = ("experiment", "run_id", "name", "kind", "runs", "finished", "status", "diverged", "started", "seconds")
@@ -55,7 +55,7 @@ def _row(run: RunRecord, experiment: str, jobs: Sequence[RunRecord]) -> Row:
     values = (
         *(experiment, run.id, run.name, run.tags.get(KIND, "run")),
         *((len(jobs), sum(job.status == "FINISHED" for job in jobs)) if jobs or is_sweep(run) else (None, None)),
-        *(run.status, run.tags.get("diverged") == "true"),
+        *(run.status, run.diverged),
         *(datetime.fromtimestamp(run.start).astimezone().isoformat(timespec="seconds"),),
         *(round(end - run.start, 1) if end else None,),
     )

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from tabulate import tabulate
-
+from lenet.common import tables
 from lenet.common.names import shortened_or_cut
-from lenet.common.tables import COLUMNS, bars, cut, to_data
+from lenet.common.tables import COLUMNS, TableForm, cut, to_data
 from lenet.reports.comparison import short_names
 from lenet.tracking.record import RunRecord
-from lenet.tracking.tags import SWEPT
+from lenet.tracking.tags import DIVERGED, SWEPT
 
 RANKING = "best/val_accuracy"
 METRICS = (RANKING, "val/accuracy", "val/loss", "test/accuracy", "test/loss")
@@ -61,14 +60,14 @@ def to_csv(rows: Sequence[Row]) -> str:
     return to_data(rows, "csv") if rows else "name\n"
 
 
-def to_table(rows: Sequence[Row], style: str = "simple") -> str:
+def to_table(rows: Sequence[Row], form: TableForm = "table") -> str:
     """Return the rows as a table; in a terminal of at most 80 columns, the runs' names shortened."""
     names = [row["name"] for row in rows]
-    shown = shortened_or_cut(names, NAME) if style == "simple" else dict(zip(names, names, strict=True))
-    return _table([_shown(row, shown[row["name"]]) for row in rows], style)
+    shown = shortened_or_cut(names, NAME) if form == "table" else dict(zip(names, names, strict=True))
+    return _table([_shown(row, shown[row["name"]]) for row in rows], form)
 
 
-def to_group_table(groups: Sequence[Row], keys: Sequence[str], style: str = "simple") -> str:
+def to_group_table(groups: Sequence[Row], keys: Sequence[str], form: TableForm = "table") -> str:
     """Return the groups as a table: `mean ± standard deviation`; left out are runs that diverged or failed.
 
     In a terminal, metrics for which 80 columns have no room are not shown: the test loss first.
@@ -79,30 +78,29 @@ def to_group_table(groups: Sequence[Row], keys: Sequence[str], style: str = "sim
     while True:
         shown = []
         for group in groups:
-            left_out = {"left out": group["diverged"] + group["failed"]} if any_left_out else {}
+            left_out = {"left out": str(group["diverged"] + group["failed"])} if any_left_out else {}
             figures = {SHOWN[metric]: _pair(group[metric]) for metric in metrics}
             words = {name: cut(str(group[key]), 16) for key, name in short_names(settings).items()}
-            shown.append({**words, "n": group["n"], **figures, **left_out})
-        table = _table(shown, style)
-        if style != "simple" or len(metrics) == 1 or max(map(len, table.splitlines())) <= COLUMNS:
+            shown.append({**words, "n": str(group["n"]), **figures, **left_out})
+        table = _table(shown, form)
+        if form != "table" or len(metrics) == 1 or max(map(len, table.splitlines())) <= COLUMNS:
             return table
         metrics.pop()
 
 
 def to_markdown(rows: Sequence[Row], groups: Sequence[Row], keys: Sequence[str]) -> str:
     """Return the page `sweep/results.md`: the runs and, where there are any, the groups."""
-    parts = ["# Runs", to_table(rows, "github")]
+    parts = ["# Runs", to_table(rows, "markdown")]
     if groups:
-        parts += ["# Mean ± standard deviation over the seeds", to_group_table(groups, keys, "github")]
+        parts += ["# Mean ± standard deviation over the seeds", to_group_table(groups, keys, "markdown")]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: Sequence[Mapping[str, Any]], style: str) -> str:
+def _table(rows: Sequence[Mapping[str, str]], form: TableForm) -> str:
     """Return a table; in a terminal, headings of two words stand in two lines."""
-    if style == "github":
-        rows = [{bars(name): bars(str(value)) for name, value in row.items()} for row in rows]
-    headings = {name: name.replace(" ", "\n") if style == "simple" else name for row in rows for name in row}
-    return tabulate(rows, headings, tablefmt=style, disable_numparse=True)
+    if form == "table":
+        rows = [{name.replace(" ", "\n"): text for name, text in row.items()} for row in rows]
+    return tables.to_table(rows, form).rstrip("\n")
 
 
 def swept_of(child: RunRecord) -> dict[str, str]:
@@ -117,7 +115,7 @@ def _row(child: RunRecord) -> Row:
     swept = swept_of(child)
     metrics = {metric: child.metrics.get(metric, math.nan) for metric in METRICS}
     seconds = round(child.end - child.start, 1) if child.end else math.nan
-    diverged = child.tags.get("diverged", "false")
+    diverged = child.tags.get(DIVERGED, "false")
     rest = {"seconds": seconds, "status": child.status, "diverged": diverged, "run_id": child.id}
     return {"name": child.name, **swept, **metrics, **rest}
 

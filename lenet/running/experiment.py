@@ -19,7 +19,7 @@ from lenet.running.session import Session, memory_for, open_session, trainer_of
 from lenet.running.telling import Teller, telling
 from lenet.running.workbench import Workbench
 from lenet.schedules import RangeTest
-from lenet.tracking.tags import STOPPED_EARLY
+from lenet.tracking.tags import DIVERGED, STOPPED_EARLY
 from lenet.training.keeper import Keeper
 from lenet.training.trainer import Progress, Record, Trainer
 
@@ -140,7 +140,7 @@ def _train(
             keeper.try_to_save()
     if trainer.diverged:
         log.warning("%sdiverged in epoch %d; the last finite weights are kept", label, len(records))
-        run.set_tag("diverged", "true")
+        run.set_tag(DIVERGED, "true")
     stop.check()
     scores = session.engine.score("test")
     metrics = scores.summary("test")

@@ -6,34 +6,27 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from tabulate import tabulate
 from tqdm import tqdm
 
+from lenet.common.tables import to_table
 from lenet.network import LayerSummary
 from lenet.training.trainer import Progress, Record
 
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.25
+PARAMETERS, MACS = "parameters", "multiply-accumulates"
 
 
 def layer_table(summaries: Sequence[LayerSummary]) -> str:
     """Return the layers with their outputs' shapes, parameters and multiply-accumulates of one sample, and the sums."""
-    rows: list[list[Any]] = [
-        [s.name, s.kind, "×".join(map(str, s.shape)), f"{s.parameters:,}", f"{s.multiply_accumulates:,}"]
-        for s in summaries
-    ]
-    parameters = sum(s.parameters for s in summaries)
-    macs = sum(s.multiply_accumulates for s in summaries)
-    rows.append(["total", "", "", f"{parameters:,}", f"{macs:,}"])
-    headers = ["layer", "kind", "output", "parameters", "multiply-accumulates"]
-    return tabulate(
-        rows,
-        headers,
-        tablefmt="simple",
-        colalign=("left", "left", "left", "right", "right"),
-        disable_numparse=True,
-    )
+    rows = [_row(s.name, s.kind, "×".join(map(str, s.shape)), s.parameters, s.multiply_accumulates) for s in summaries]
+    sums = sum(s.parameters for s in summaries), sum(s.multiply_accumulates for s in summaries)
+    return to_table([*rows, _row("total", "", "", *sums)], "table", right=(PARAMETERS, MACS)).rstrip("\n")
+
+
+def _row(layer: str, kind: str, output: str, parameters: int, macs: int) -> dict[str, str]:
+    return {"layer": layer, "kind": kind, "output": output, PARAMETERS: f"{parameters:,}", MACS: f"{macs:,}"}
 
 
 class Display(Protocol):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lenet.common.tables import COLUMNS
 from lenet.running.rate_range import Proposal, Watch, propose, rounded, smooth
+from lenet.tracking.tags import RANGE
 
 if TYPE_CHECKING:
     from lenet.tracking.run import Run
@@ -64,7 +65,7 @@ class RangeTestRecorder:
             log.warning("%s", textwrap.fill(f"{self.label}no range of rates to propose: {found.reason}", COLUMNS))
             tags = {"": f"none: {found.reason}"}
         for suffix, value in tags.items():
-            self.run.set_tag(f"lr_range{suffix}", value)
+            self.run.set_tag(f"{RANGE}{suffix}", value)
         if figure:
             from lenet import plots  # Matplotlib takes half a second to import
 

@@ -11,11 +11,10 @@ from lenet.configuration.config import CommandLine
 from lenet.reports import summary
 from lenet.tracking.address import mask
 from lenet.tracking.failures import StoreAway, TrackingError
-from lenet.tracking.finding import BEST
 from lenet.tracking.record import RunRecord
 from lenet.tracking.run import Run
 from lenet.tracking.store import Store
-from lenet.tracking.tags import ERROR, REGISTERED
+from lenet.tracking.tags import BEST, BEST_COMMAND, ERROR, REGISTERED
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +89,7 @@ def _record_best(parent: Run, best: RunRecord, command: CommandLine) -> None:
     """Record on the parent which child is the best, what it is and reached, and the command that runs it again."""
     again = rerun(command, summary.swept_of(best))
     parent.set_tag(BEST, best.id)
-    parent.set_tag("best_command", again)
+    parent.set_tag(BEST_COMMAND, again)
     parent.log_metrics({metric: best.metrics[metric] for metric in summary.METRICS if metric in best.metrics}, step=0)
     told = {"run_id": best.id, "name": best.name, "command": again, "params": best.params, "metrics": best.metrics}
     parent.log_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "sweep/best.json")

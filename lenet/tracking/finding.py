@@ -28,10 +28,8 @@ from lenet.tracking.record import (
     each_run,
     infinite,
 )
-from lenet.tracking.tags import REPRODUCES
+from lenet.tracking.tags import BEST, REPRODUCES
 
-BEST = "best_run"
-"""The tag of a sweep's run that holds the id of its best child."""
 SHOWN = 5
 """Candidates that an error lists."""
 

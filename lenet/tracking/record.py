@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 from lenet.tracking.failures import translated
 from lenet.tracking.gone import farewell, has_gone
 from lenet.tracking.importing import collections_paused
-from lenet.tracking.tags import CHANGED, ERROR
+from lenet.tracking.tags import CHANGED, DIVERGED, ERROR
 
 Kind = Literal["run", "job", "sweep"]
 KIND = "lenet.kind"
@@ -40,6 +40,11 @@ class RunRecord:
     gone: bool = False
     """Whether the store still calls it running."""
     experiment_id: str = ""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training ended because the loss was no longer finite, or far too large."""
+        return self.tags.get(DIVERGED) == "true"
 
 
 def children_of(parent_id: str) -> str:

@@ -123,6 +123,19 @@ def test_the_table_fits_eighty_columns_and_tells_empty_experiments(stored, capsy
     assert re.search(r"  a run .*….* column +diverged ", shown)
 
 
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_name_of_several_lines_takes_one(form):
+    told = listed([f"{end} run of\n\x1b\tseveral lines{'-' * 60}" for end in "ab"], "a\nsweep")
+    told = [{**row, "experiment": "my\nown"} for row in told]
+    shown = render(told, form, columns=80)
+    heading, _, *table = shown.splitlines()
+    assert heading.endswith("my\\nown: 3 runs, 1 sweep")
+    assert len(table) == len(told) + 2 + (form == "table")  # where some of its headings have two lines
+    assert "a\\nsweep" in shown
+    assert "└ a run of\\n" in shown
+    assert form == "markdown" or max(map(len, shown.splitlines())) <= 80
+
+
 RATES = [f"optimizer={o},lr={r},seed={s}" for o in ("sgd", "momentum") for r in ("0.0072", "0.052") for s in (0, 1)]
 
 

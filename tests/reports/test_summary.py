@@ -77,8 +77,15 @@ def test_tables_fit_a_terminal():
     table = summary.to_group_table(wide, keys)
     assert max(map(len, table.splitlines())) <= 80
     assert "loss" not in table, "there is no room for it"
-    assert "loss" in summary.to_group_table(wide, keys, "github")
+    assert "loss" in summary.to_group_table(wide, keys, "markdown")
     assert "diverged" in summary.to_table(rows)
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_name_of_several_lines_takes_one(form):
+    table = summary.to_table(summary.rows_of([child("1", "1", 0.5, name="a\nb")]), form)
+    assert "a\\nb" in table
+    assert len(table.splitlines()) == 3 + (form == "table")
 
 
 def test_the_page_holds_both_tables_and_the_file_everything():
@@ -124,4 +131,4 @@ def test_names_can_be_told_apart_in_a_terminal_and_are_whole_in_a_file():
     table = summary.to_table(rows)
     assert max(map(len, table.splitlines())) <= 80
     assert len({line[: summary.NAME] for line in table.splitlines()[3:]}) == len(names)
-    assert all(name in summary.to_table(rows, "github") for name in names)
+    assert all(name in summary.to_table(rows, "markdown") for name in names)

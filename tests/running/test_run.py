@@ -11,7 +11,9 @@ import yaml
 from mlflow import MlflowClient
 
 from lenet import checkpoint
+from lenet.network import LayerSummary
 from lenet.run import main
+from lenet.running.progress import layer_table
 from lenet.tracking.run import Run
 from tests.conftest import DRAWN, SMALL, artifacts
 
@@ -250,3 +252,8 @@ def test_a_broken_network_file_of_the_user_s_own_is_one_message(workplace, capsy
     (workplace / "conf/network/tiny.yaml").write_text("layers: [\n")
     assert main(["--config-dir", "conf", "network=tiny", *SMALL]) == 2
     assert "tiny.yaml" in capsys.readouterr().err
+
+
+def test_a_layer_s_name_of_several_lines_takes_one_in_the_table():
+    table = layer_table([LayerSummary("a\nb", "Flatten", (400,), 0, 0, 0)])
+    assert [line.split()[0] for line in table.splitlines()] == ["layer", "-------", "a\\nb", "total"]

@@ -69,7 +69,7 @@ def _group(name: str, runs: Sequence[RunRecord], metric: str) -> Group:
 
 def _unfit(run: RunRecord, metric: str) -> str | None:
     """Return why a run does not count."""
-    if run.tags.get("diverged") == "true":
+    if run.diverged:
         return "diverged"
     if run.status != "FINISHED":
         return {"FAILED": "failed", "KILLED": "was interrupted", "RUNNING": "is not finished"}.get(
