@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 from lenet.errors import UserError
 
-SECONDS = 10.0
-"""The most that one input may take: some hundred times what the slowest does."""
+SECONDS = 60.0
+"""The most that one input may take, also on a machine that is busy with much else: none takes a second by itself."""
 MEMORY = 256 << 20
 """The most bytes that a reader may ask for beyond what the process has when it is called.
 
