@@ -223,7 +223,8 @@ def test_every_menu_entry_gives_a_sane_python_float_at_every_step(path: Path) ->
 
 def test_the_menu_offers_every_schedule() -> None:
     targets = {yaml.safe_load(path.read_text())["_target_"] for path in CONF.glob("*.yaml")}
-    assert targets == {f"lenet.schedules.{cls.__name__}" for cls in Schedule.__subclasses__()}
+    ours = [cls for cls in Schedule.__subclasses__() if cls.__module__.startswith("lenet.")]
+    assert targets == {f"lenet.schedules.{cls.__name__}" for cls in ours}
 
 
 @pytest.mark.parametrize(

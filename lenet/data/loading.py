@@ -34,9 +34,6 @@ def _guarded(
 ) -> Dataset | Pool:
     kind = type(source)
     called = f"`data` ({kind.__module__}.{kind.__qualname__})"
-    for name in ("validation", "scaling"):
-        if not hasattr(source, name):
-            raise UserError(f"{called}: it has no `{name}`; accepted: a constructor that calls super().__init__().")
     try:
         found = call()
     except (UserError, Failure):
