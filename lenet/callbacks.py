@@ -117,5 +117,8 @@ def metrics_of(name: str, returned: object) -> dict[str, float]:
         whole = f"{FOLDER}/{name}/{key}"
         if not isinstance(key, str) or not METRIC.fullmatch(key) or len(whole) > LONGEST:
             raise ValueError(f"it returned a metric named {key!r}; accepted: letters, digits and any of _ . - /")
-        metrics[whole] = float(value)
+        try:
+            metrics[whole] = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"it returned {value!r} as the metric {key!r}; accepted: a number") from None
     return metrics

@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend, and how to suggest what was meant."""
+"""The one error that is the user's to mend, and how messages call parts and suggest what was meant."""
 
 import difflib
 from collections.abc import Iterable
@@ -43,6 +43,12 @@ def escaped(text: str) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST * 2 // 3]} […] {text[-LONGEST // 3 :]}"
+
+
+def part_called(key: str, part: object) -> str:
+    """Return what a message calls a part: its key in the configuration, and its class."""
+    kind = type(part)
+    return f"`{key}` ({kind.__module__}.{kind.__qualname__})"
 
 
 def did_you_mean(name: str, options: Iterable[str], nearness: float = 0.6) -> str:

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lenet.arrays.backend import BackendSettings
-from lenet.callbacks import NAME, Callback
+from lenet.callbacks import Callback
 from lenet.common.validation import NonNegativeInt, matching, validated
 from lenet.configuration import trust
 from lenet.configuration.construct import call, make
+from lenet.configuration.hooks import callbacks
 from lenet.data import Augmentation, DataSource
 from lenet.errors import UserError, did_you_mean
 from lenet.initializers import Initializer
@@ -139,16 +140,6 @@ def _seed(seed: NonNegativeInt) -> int:
     return seed
 
 
-def _callbacks(node: Any, allowed: Collection[str] | None) -> dict[str, Callback]:
-    """Return the callbacks by name."""
-    if not isinstance(node, Mapping):
-        raise UserError(f"`callbacks` is {node!r}; it needs a mapping of names to mappings with `_target_`.")
-    for name in node:
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise UserError(f"`callbacks` has the name {name!r}; accepted: letters, digits and _, no digit first.")
-    return {name: make(part, f"callbacks.{name}", Callback, allowed) for name, part in node.items()}
-
-
 @dataclass(frozen=True)
 class Plan:
     """A run, checked and ready to start.
@@ -198,7 +189,7 @@ def build(config: Mapping[str, Any], allowed: Collection[str] | None = None) -> 
         trainer=call(TrainerSettings, whole["trainer"], "trainer"),
         backend=call(BackendSettings, whole["backend"], "backend"),
         tracking=call(TrackingSettings, whole["tracking"], "tracking"),
-        callbacks=_callbacks(whole["callbacks"], allowed),
+        callbacks=callbacks(whole["callbacks"], allowed),
         sweep=call(SweepSettings, whole["sweep"], "sweep"),
         config=masked({key: value for key, value in config.items() if _is_recorded(key, value)}),
     )

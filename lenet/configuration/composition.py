@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from lenet.common.flatten import flatten
-from lenet.configuration.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose
+from lenet.configuration.diagnosis import COMPOSING_ERRORS, CONFIG_NAME, diagnose, how_to_choose
 from lenet.configuration.releases import register_resolver
 from lenet.errors import UserError, did_you_mean
 
@@ -97,7 +97,7 @@ def plain_words(error: Exception) -> str:
         return "a defaults list has an entry that Hydra cannot read; accepted: `group: option`, both of them named"
     key = getattr(error, "full_key", None)
     words = re.sub(r" See https://hydra\.cc\S* for details", "", " ".join(str(error).split())) or type(error).__name__
-    return f"`{key}`: {words}" if key else words
+    return how_to_choose(words) or (f"`{key}`: {words}" if key else words)
 
 
 def compose_all(jobs: Sequence[Sequence[str]], loader: ConfigLoader) -> list[dict[str, Any]]:

@@ -37,6 +37,11 @@ def make(node: Any, key: str, kind: type[Part], allowed: Collection[str] | None 
         raise UserError(f"`{key}` ({path}) cannot be made: it raises {raised(error, target)}.") from error
     if not isinstance(part, kind):
         raise UserError(f"`{key}._target_` is {node['_target_']!r}, which makes no {kind.__name__} but {part!r}.")
+    for name in inspect.signature(kind).parameters:  # which its constructor keeps under their names
+        if not hasattr(part, name):
+            raise UserError(
+                f"`{key}` ({path}) has no `{name}`; accepted: a class whose constructor calls super().__init__()."
+            )
     return part
 
 

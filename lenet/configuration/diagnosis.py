@@ -1,5 +1,6 @@
 """Which key, group or option of a command line is not there, and what was perhaps meant."""
 
+import re
 from collections.abc import Sequence
 
 from hydra import compose
@@ -20,6 +21,12 @@ COMPOSING_ERRORS = (
     AssertionError,  # by which Hydra tells of an entry of a defaults list without a group or an option
 )
 """What composing raises over a wrong override, or over a user's own YAML."""
+CHOSEN = re.compile(
+    r"Multiple values for ([\w/]+)[.@]"
+    r"|Could not override 'experiment/([\w/]+)@"
+    r"|Could not find 'experiment/([\w/]+)/[^/']+'"
+)
+"""How Hydra tells of an option that an experiment chooses without `override` or without `/` before its group."""
 
 
 def diagnose(overrides: Sequence[Override], loader: ConfigLoader) -> str | None:
@@ -56,6 +63,14 @@ def diagnose(overrides: Sequence[Override], loader: ConfigLoader) -> str | None:
             )
             return f"Unknown key `{key}`.{hint}{accepted} `--cfg job` shows all keys."
     return None
+
+
+def how_to_choose(words: str) -> str | None:
+    """Return how a defaults list chooses an option, where Hydra's words tell of one that does it in another way."""
+    if not (found := CHOSEN.search(words)):
+        return None
+    group = next(filter(None, found.groups()))
+    return f"`{group}` is not chosen like that in a defaults list; accepted: `override /{group}: OPTION`"
 
 
 def _hint(key: str, keys: Sequence[str], groups: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def vet(config: object, source: str, places: "re.Pattern[str]") -> None:
 def other_modules(config: Mapping[str, Any]) -> list[str]:
     """Return the modules outside lenet from which a configuration takes its parts, as they are allowed by `--allow`."""
     targets = [str(value) for key, value in flatten(config).items() if key.rpartition(".")[2] == "_target_"]
-    return list(dict.fromkeys(target.partition(".")[0] for target in targets if not _is_own(target)))
+    return list(dict.fromkeys(target.partition(".")[0] for target in targets if not is_own(target)))
 
 
 def resolve(path: object, key: str, kind: type, allowed: Collection[str]) -> Callable[..., Any]:
@@ -80,7 +80,7 @@ def resolve(path: object, key: str, kind: type, allowed: Collection[str]) -> Cal
     home, _, name = path.rpartition(".")
     if not _trusted(home, allowed):
         raise UserError(f"{refusal}which is not in a module of {OWN}'s, nor in one that was allowed. {accepted}")
-    found: object = vars(_module(home, refusal)).get(name) if home in sys.modules or not _is_own(home) else None
+    found: object = vars(_module(home, refusal)).get(name) if home in sys.modules or not is_own(home) else None
     if not isinstance(found, type | FunctionType):
         raise UserError(f"{refusal}which is no class. {accepted}")
     defined: object = vars(sys.modules.get(found.__module__, object)).get(found.__qualname__)
@@ -109,11 +109,12 @@ def _refused(source: str, key: str, found: str) -> UserError:
 
 def _trusted(module: object, allowed: Collection[str]) -> bool:
     return isinstance(module, str) and (
-        _is_own(module) or any(module == name or module.startswith(f"{name}.") for name in allowed)
+        is_own(module) or any(module == name or module.startswith(f"{name}.") for name in allowed)
     )
 
 
-def _is_own(module: str) -> bool:
+def is_own(module: str) -> bool:
+    """Say whether a module is one of lenet's."""
     return module == OWN or module.startswith(f"{OWN}.")
 
 

@@ -6,7 +6,7 @@ from lenet.common.raised import raised
 from lenet.data.dataset import Dataset
 from lenet.data.pool import Pool
 from lenet.data.sources import DataSource, SplittingSource
-from lenet.errors import Failure, UserError
+from lenet.errors import Failure, UserError, part_called
 
 
 def load(source: DataSource, seed: int, at_hand: bool = False) -> Dataset:
@@ -32,19 +32,14 @@ def read(source: DataSource, seed: int) -> Dataset | Pool:
 def _guarded(
     source: DataSource, method: str, call: Callable[[], object], *kinds: type[Dataset] | type[Pool]
 ) -> Dataset | Pool:
-    kind = type(source)
-    called = f"`data` ({kind.__module__}.{kind.__qualname__})"
-    for name in ("validation", "scaling"):
-        if not hasattr(source, name):
-            raise UserError(f"{called}: it has no `{name}`; accepted: a constructor that calls super().__init__().")
     try:
         found = call()
     except (UserError, Failure):
         raise
     except Exception as error:
-        raise UserError(f"{called}: {method} raised {raised(error, kind)}.") from error
+        raise UserError(f"{part_called('data', source)}: {method} raised {raised(error, type(source))}.") from error
     if not isinstance(found, kinds):
         shown = "None" if found is None else f"a value of type {type(found).__name__}"
         accepted = " or ".join(f"a lenet.data.{each.__name__}" for each in kinds)
-        raise UserError(f"{called}: {method} returned {shown}; accepted: {accepted}.")
+        raise UserError(f"{part_called('data', source)}: {method} returned {shown}; accepted: {accepted}.")
     return found

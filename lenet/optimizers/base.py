@@ -5,12 +5,14 @@ a handful of array operations whatever the network. `bind` allocates what a step
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from lenet.arrays.backend import Array, Backend
 from lenet.common.validation import NonNegativeFloat, PositiveFloat, validated
+from lenet.errors import UserError, part_called
 
 CLEAR_EVERY = 256
 """Steps between two looks for what has vanished; at a momentum of 0.9, 256 steps shrink a velocity by 2e-12."""
@@ -115,3 +117,19 @@ class Optimizer(ABC):
         xp.sqrt(norm, out=norm)
         xp.maximum(norm, limit, out=norm)
         return xp.divide(limit, norm, out=norm)
+
+
+def vectors_of(optimizer: Optimizer, theta: Array) -> Mapping[str, Array]:
+    """Return the `state` of an optimizer that is bound to `theta`.
+
+    Raises `UserError` where one of a user's own keeps there what is no array of theta's shape.
+    """
+    for name, vector in optimizer.state.items():
+        is_array = isinstance(vector, type(theta))
+        if not is_array or vector.shape != theta.shape:
+            found = f"an array {vector.shape}" if is_array else f"of type {type(vector).__name__}"
+            raise UserError(
+                f"{part_called('optimizer', optimizer)}: state[{name!r}] is {found}; accepted: arrays like theta, such "
+                "as backend.zeros(theta.shape, theta.dtype). How many steps were taken is `number` in _update."
+            )
+    return optimizer.state

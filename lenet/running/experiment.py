@@ -10,6 +10,7 @@ from lenet.common.signals import StopRequests, shielded
 from lenet.common.tables import cut
 from lenet.configuration.build import Plan
 from lenet.recorded.continuation import Continuation
+from lenet.running.blame import naming_parts
 from lenet.running.observation import Observer
 from lenet.running.progress import NewDisplay, ProgressBar
 from lenet.running.publishing import log_model, recall_best
@@ -52,7 +53,7 @@ def execute(
         recording = recorded(plan, overrides, name, tags or {}, bench, earlier)
         if plan.sweep.parent:
             run = stack.enter_context(recording)
-        with stop.at_once():
+        with stop.at_once(), naming_parts():
             session = stack.enter_context(open_session(plan, bench))
             with memory_for(plan, session.backend):
                 trainer = trainer_of(plan, session)

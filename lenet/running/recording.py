@@ -21,6 +21,7 @@ from lenet.errors import Failure, UserError
 from lenet.recorded.continuation import Continuation
 from lenet.recorded.identity import CODE, CONFIG, DATA, code_digest, config_digest
 from lenet.recorded.stored import as_tags
+from lenet.running.blame import culprit
 from lenet.running.progress import layer_table
 from lenet.running.session import Session
 from lenet.running.workbench import Workbench
@@ -87,7 +88,7 @@ def recorded(
         raise
     except Exception as error:
         expected = isinstance(error, UserError | Failure)
-        reason = str(error) if expected else f"{type(error).__name__}: {error}"
+        reason = str(error) if expected else culprit(error) or f"{type(error).__name__}: {error}"
         if plan.sweep.parent:  # its line is one of many; the log has it all
             log.error("%s failed: %s", cut(run.name, NAME_WIDTH), reason)
             log.debug("failed:", exc_info=not expected)

@@ -3,11 +3,13 @@
 Nothing is carried from step to step, so a resumed run sees the rates of one that was never interrupted.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lenet.common.validation import NonNegativeFloat, validated
+from lenet.errors import UserError, part_called
 
 History = Sequence[Mapping[str, float]]
 """One record per completed epoch, metric name to value."""
@@ -48,10 +50,23 @@ class Schedule(ABC):
         self.warmup = warmup
 
     def __call__(self, clock: Clock, history: History = ()) -> float:
-        """Return the factor for the step at `clock`; `history` holds a record for each completed epoch."""
+        """Return the factor for the step at `clock`; `history` holds a record for each completed epoch.
+
+        Raises `UserError` where a schedule of a user's own gives no finite number, or a negative one.
+        """
         ramp = self.warmup * clock.steps_per_epoch
         warm = min(1.0, (clock.step + 1) / ramp) if ramp else 1.0
-        return warm * self._factor(clock, history)
+        factor = self._factor(clock, history)
+        try:
+            is_factor = 0 <= factor < math.inf
+        except (TypeError, ValueError):  # of what is no number, or several
+            is_factor = False
+        if not is_factor:
+            raise UserError(
+                f"{part_called('schedule', self)} returned {factor!r} for step {clock.step}, counted from 0; accepted: "
+                "a finite number, at least 0."
+            )
+        return warm * factor
 
     @abstractmethod
     def _factor(self, clock: Clock, history: History) -> float:

@@ -11,7 +11,7 @@ from lenet.arrays.backend import Array, Backend
 from lenet.common.random import stream
 from lenet.data.samplers import Sampler
 from lenet.network import Network
-from lenet.optimizers import Optimizer
+from lenet.optimizers.base import Optimizer, vectors_of
 from lenet.schedules import Clock, Schedule
 from lenet.training import curvature
 from lenet.training.engine import Engine
@@ -175,8 +175,11 @@ class Trainer:
         return self.sampler.steps(self.images)
 
     def vectors(self) -> dict[str, Array]:
-        """Return the flat vectors that training changes, by the names they have in a checkpoint: `param`, …."""
-        return {"param": self.network.theta, **self.optimizer.state}
+        """Return the flat vectors that training changes, by the names they have in a checkpoint: `param`, ….
+
+        Raises `UserError` where an optimizer's state is none.
+        """
+        return {"param": self.network.theta, **vectors_of(self.optimizer, self._trained)}
 
     def is_finite(self) -> bool:
         """Say whether every number in all vectors is finite."""

@@ -76,3 +76,17 @@ def test_a_file_that_cannot_be_read_is_named(text, said, own):
     (own / "experiments/broken.yaml").write_text(text)
     with pytest.raises(UserError, match=said):
         read(["--config-dir", "."])
+
+
+@pytest.mark.parametrize("group", ["network", "hydra/launcher"])
+@pytest.mark.parametrize("entry", ["/{}: other", "override {}: other", "{}: other"])
+def test_an_experiment_that_chooses_an_option_in_another_way_is_told_how(entry, group, own):
+    (own / "conf" / group).mkdir(parents=True)
+    (own / "conf" / group / "other.yaml").write_text("a: 1\n")
+    (own / "experiments/mine.yaml").write_text(f"defaults:\n  - {entry.format(group)}\n")
+    with pytest.raises(UserError) as info:
+        composed("--config-dir", ".", "experiment=mine")
+    assert str(info.value) == (
+        f"`{group}` is not chosen like that in a defaults list; accepted: `override /{group}: OPTION` "
+        "(asked for: experiment=mine)"
+    )

@@ -28,11 +28,6 @@ class Source(DataSource):
         return self.answer  # type: ignore[return-value]
 
 
-class Unfinished(Source):
-    def __init__(self) -> None:
-        self.answer = None
-
-
 def test_a_data_set_is_handed_on() -> None:
     data = Dataset("toy", IMAGES, LABELS, IMAGES, LABELS, ("a", "b"), "here")
     assert load(Source(data), 0) is data
@@ -56,11 +51,6 @@ def test_what_is_no_data_set_is_said_of_the_source(answer: object, says: str) ->
 def test_what_a_source_says_itself_stays_as_it_is() -> None:
     with pytest.raises(UserError, match=r"^The archive is closed on Sundays\.$"):
         load(Source(UserError("The archive is closed on Sundays.")), 0)
-
-
-def test_a_source_that_was_not_made_whole_is_refused() -> None:
-    with pytest.raises(UserError, match=r"it has no `validation`; accepted: a constructor that calls super"):
-        load(Unfinished(), 0)
 
 
 class Inverted(Npz):

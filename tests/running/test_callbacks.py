@@ -165,10 +165,16 @@ def test_metrics_that_mlflow_would_not_take_are_named(name):
         metrics_of("mine", {name: 1.0})
 
 
-@pytest.mark.parametrize("returned", [[1.0], 1.0, "x", {"x": [1.0]}, {"x": None}])
-def test_what_is_no_mapping_of_numbers_is_refused(returned):
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize("returned", [[1.0], 1.0, "x"])
+def test_what_is_no_mapping_is_refused(returned):
+    with pytest.raises(TypeError, match="accepted: a mapping of metrics' names to numbers, or None"):
         metrics_of("mine", returned)
+
+
+@pytest.mark.parametrize("value", [[1.0], None, "x", 1j, pytest.param(2**1024, id="2**1024")])
+def test_a_metric_that_is_no_number_is_named(value):
+    with pytest.raises(ValueError, match=r"^it returned .* as the metric 'norm/x'; accepted: a number$"):
+        metrics_of("mine", {"y": 1.0, "norm/x": value})
 
 
 @pytest.mark.parametrize("path", ["../x", "", "/x", ".", "a/../../x"])
@@ -262,6 +268,27 @@ def test_a_diverged_epoch_is_told(told, records, client):
 def test_what_is_wrong_is_said_before_anything_is_done(node, said, told):
     with pytest.raises(UserError, match=said):
         build({**compose_config(), "callbacks": node})
+
+
+def named(name):
+    """Return a configuration with a callback that has besides a method of this name."""
+    sys.modules["watching"].Named = type("Named", (Callback,), {name: lambda self, *told: None})
+    return {**compose_config(), "callbacks": {"x": {"_target_": "watching.Named"}}}
+
+
+@pytest.mark.parametrize(("name", "meant"), [("on_epoch_ends", " Did you mean `on_epoch_end`?"), ("on_board", "")])
+def test_a_method_that_no_run_calls_is_refused_where_it_looks_like_one_that_is(name, meant, told):
+    with pytest.raises(UserError) as info:
+        build(named(name))
+    assert str(info.value) == (
+        f"`callbacks.x` ({__name__}.Named) has `{name}`, which no run calls.{meant} Accepted of names that begin with "
+        "`on_`: on_epoch_end, on_exception, on_run_begin, on_run_end."
+    )
+
+
+@pytest.mark.parametrize("name", ["once", "_on_epoch_ends", "on_run_end"])
+def test_other_methods_may_have_any_name(name, told):
+    assert set(build(named(name)).callbacks) == {"x"}
 
 
 def test_a_stored_run_names_callbacks_of_allowed_modules_alone(told):

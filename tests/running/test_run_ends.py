@@ -26,8 +26,26 @@ def test_a_run_that_raises_is_failed_and_keeps_its_log(workplace, records, monke
     (run,) = records()
     assert run.info.status == "FAILED"
     assert "no such luck" in (artifacts(run) / "log.txt").read_text()
-    assert "ArithmeticError: no such luck" in run.data.tags["lenet.error"]
+    assert run.data.tags["lenet.error"].startswith(
+        "layer `activation1` (broken.Broken) raised ArithmeticError: no such luck (broken.py, line 4); "
+    )
     assert "checkpoints/last.npz" in files(run)
+
+
+def test_a_part_that_raises_before_there_is_a_run_ends_in_one_message(workplace, records, monkeypatch, capsys):
+    (workplace / "unbound.py").write_text(
+        "from lenet.optimizers import SGD\n"
+        "class Unbound(SGD):\n"
+        "    def bind(self, theta, decays, backend):\n"
+        "        self.velocity = backend.zeros_like(theta)\n"
+    )
+    monkeypatch.syspath_prepend(str(workplace))
+    assert main([*SMALL, "optimizer=sgd", "optimizer._target_=unbound.Unbound"]) == 2
+    assert capsys.readouterr().err == (
+        "lenet: `optimizer` (unbound.Unbound) raised AttributeError: 'Backend' object has no attribute 'zeros_like' "
+        "(unbound.py, line 4).\n"
+    )
+    assert not records()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -119,7 +119,8 @@ def test_a_job_that_fails_does_not_stop_the_others_and_is_named_with_its_reason(
     assert [child.info.status for child in children] == ["FINISHED", "FAILED", "FINISHED"]
     assert parent.info.status == "FAILED"
     assert "five channels" in children[1].data.tags["lenet.error"]
-    assert "channels=5 FAILED: ArithmeticError: five channels" in capsys.readouterr().out
+    told = "layer `activation1` (moody.Moody) raised ArithmeticError: five channels (moody.py, line 5)"
+    assert f"channels=5 FAILED: {told}" in capsys.readouterr().out
 
 
 def test_data_that_cannot_be_had_is_the_job_s_failure(workplace, records, capsys):

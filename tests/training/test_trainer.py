@@ -89,3 +89,35 @@ def test_a_curvature_that_overflows_is_divergence_and_leaves_the_last_finite_sta
     assert t.progress.epoch == len(records) - 1 == 1
     assert t.progress.step == t.first_step(1)
     assert t.is_finite()
+
+
+class Counting(SGD):
+    """Keeps something besides its vectors, from its start or from its first step on."""
+
+    def __init__(self, kept: object, late: bool = False) -> None:
+        super().__init__()
+        self.kept, self.late = kept, late
+
+    def bind(self, theta, decays, backend):
+        super().bind(theta, decays, backend)
+        if not self.late:
+            self.state["t"] = self.kept
+
+    def _update(self, theta, gradient, lr, number):
+        self.state["t"] = self.kept
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [(0, "of type int"), (np.float64(1), "of type float64"), ([0.0], "of type list"), (np.zeros(3), "an array (3,)")],
+)
+def test_a_state_that_no_checkpoint_holds_is_refused(kept, shown, late):
+    with pytest.raises(UserError) as info:
+        t = trainer(Counting(kept, late))
+        with t.engine:
+            next(t.train(lambda progress: None))
+    assert str(info.value) == (
+        f"`optimizer` (tests.training.test_trainer.Counting): state['t'] is {shown}; accepted: arrays like theta, such "
+        "as backend.zeros(theta.shape, theta.dtype). How many steps were taken is `number` in _update."
+    )
