@@ -109,6 +109,11 @@ class Evaluation:
         others = dict(zip(indices, self.exam.classes, strict=True))
         return [others.get(index) for index in range(len(self.trained.classes))]
 
+    @property
+    def true_classes(self) -> list[str]:
+        """What images of each of the network's classes are called: as the data call them, if they have that class."""
+        return [other or own for own, other in zip(self.trained.classes, self.stood_for, strict=True)]
+
 
 def evaluate(
     stored: Stored,
@@ -176,11 +181,12 @@ def record(evaluation: Evaluation) -> str:
     confusion = e.scores.confusion(len(e.trained.classes))
     edges = [(each.low, each.high) for each in e.bins]
     images, sure, right = ([getattr(each, key) for each in e.bins] for key in ("images", "confidence", "accuracy"))
-    figure = plots.calibration(edges, images, sure, right, f"Calibration on {cut(e.exam.name, 40)}")
+    matrix = plots.confusion_matrix(confusion, e.trained.classes, e.true_classes, e.exam.name)
+    bins = plots.calibration(edges, images, sure, right, f"Calibration on {cut(e.exam.name, 40)}")
     artifacts = {
         SCORES: to_text(e).encode(),
-        "confusion_matrix.png": plots.to_png(plots.confusion_matrix(confusion, e.trained.classes)),
-        "calibration.png": plots.to_png(figure),
+        "confusion_matrix.png": plots.to_png(matrix),
+        "calibration.png": plots.to_png(bins),
     }
     settings = TrackingSettings(**e.stored.config["tracking"])
     store = Workbench().store(settings)

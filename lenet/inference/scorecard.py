@@ -9,6 +9,8 @@ from lenet.inference.prediction import way_in_words
 
 NAME = 16
 """Characters of a class's name in a table."""
+TRUE = 11
+"""Those in the confusion matrix's rows: its header makes that column as wide."""
 MEANS = "means of classes, 0 where undefined"
 
 
@@ -102,17 +104,18 @@ def _class_table(evaluation: Evaluation) -> str:
 
 
 def _confusion_table(evaluation: Evaluation) -> str:
-    """Return how often each class (row) was taken for each (column); nothing where a terminal has no room for it."""
+    """Return how often each class (row) was taken for each (column), or where that is if a terminal has no room."""
     names = [cut(name, 5) for name in evaluation.trained.classes]
-    matrix = evaluation.scores.confusion(len(names))
-    if len(set(names)) < len(names) or len(names) > COLUMNS // 5:
-        return ""
-    rows = [
-        {"taken for": name, **{other: str(count or "") for other, count in zip(names, row, strict=True)}}
-        for name, row in zip(names, matrix.tolist(), strict=True)
-    ]
-    table = to_table(rows, "table", right=names)
-    return table if max(map(len, table.splitlines())) <= COLUMNS else ""
+    true = [cut(name, TRUE) for name in evaluation.true_classes]
+    if len(set(names)) == len(names) <= COLUMNS // 5:
+        rows = [
+            {"taken for": name, **{other: str(count or "") for other, count in zip(names, row, strict=True)}}
+            for name, row in zip(true, evaluation.scores.confusion(len(names)).tolist(), strict=True)
+        ]
+        table = to_table(rows, "table", right=names)
+        if max(map(len, table.splitlines())) <= COLUMNS:
+            return table
+    return "no room for the confusion matrix: see confusion_matrix.png in the artifacts\n"
 
 
 def _calibration_table(evaluation: Evaluation) -> str:

@@ -177,6 +177,34 @@ def test_other_data_are_scored_by_position_and_that_is_said(beside_run, tmp_path
     assert not found["trained_on_these_data"]
 
 
+def test_the_confusion_matrix_has_the_datas_classes_in_its_rows_and_the_networks_in_its_columns(
+    beside_run, tmp_path, monkeypatch, capsys
+):
+    figures = []
+    monkeypatch.setattr("lenet.plots.to_png", lambda figure: figures.append(figure) or b"figure")
+    articles = [f"{number}th" for number in range(10)]
+    assert evaluate.main(["last", *others(tmp_path / "articles", articles)]) == 0
+    axes = figures[0].axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == list("0123456789")
+    assert [label.get_text() for label in axes.get_yticklabels()] == articles
+    assert axes.get_title("left").endswith("of 40 right\non articles")
+    lines = capsys.readouterr().out.splitlines()
+    (start,) = [number for number, line in enumerate(lines) if line.startswith("taken for ")]
+    assert lines[start].split()[2:] == list("0123456789")
+    assert [line.split()[0] for line in lines[start + 2 : start + 12]] == articles
+
+
+def test_where_the_confusion_matrix_has_no_room_it_is_said_where_it_is(workplace, capsys):
+    with np.load("digits.npz") as arrays:
+        np.savez("digits.npz", images=arrays["images"], labels=np.arange(120) % 17)
+    assert train() == 0
+    capsys.readouterr()
+    assert evaluate.main(["last"]) == 0
+    output = capsys.readouterr().out
+    assert "no room for the confusion matrix: see confusion_matrix.png in the artifacts" in output
+    assert max(map(len, output.splitlines())) <= 80
+
+
 def test_fewer_of_the_same_classes_are_scored_by_name(beside_run, tmp_path, capsys):
     found, error = told(capsys, *others(tmp_path / "some", ["7", "3"]))
     assert "compared by name" in error
