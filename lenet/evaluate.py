@@ -11,9 +11,9 @@ from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 DESCRIPTION = """\
 Score a run's network on the test set of its own data, or on others: data=… with
 its keys. Of others it is their test set, or all images if they have none, but
-for those that the network was trained on. Told are loss, accuracy, precision
-and recall of each class, the confusion matrix and calibration; all is added to
-the run, under a free name."""
+for those that the run was trained on or chose its best epoch by. Told are loss,
+accuracy, precision and recall of each class, the confusion matrix and
+calibration; all is added to the run, under a free name."""
 
 KEYS = ("data=", "data.", "backend.")
 """What is suggested of all that a run's configuration has."""

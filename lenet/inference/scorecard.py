@@ -22,7 +22,9 @@ def what_is_compared(evaluation: Evaluation) -> str:
         *textwrap.wrap(_which_images(e.exam, len(e.scores.labels)), COLUMNS),
     ]
     if e.exam.left_out:
-        lines.append(f"left out: {e.exam.left_out:,} that the network was trained on")
+        lines.append(f"left out: {e.exam.left_out:,} that the run was trained on or chose its best epoch by")
+    if e.exam.chosen_by:
+        lines.append("its best epoch was chosen by random ones of these (data.validation=report)")
     if e.exam.left_out is None:
         lines.append("whether it was trained on some of them is not known: its own data are not there")
     if e.exam.prepared:
