@@ -31,6 +31,8 @@ def what_is_compared(evaluation: Evaluation) -> str:
         lines += textwrap.wrap(way_in_words(e.exam.prepared, e.trained), COLUMNS)
     if not e.exam.is_own:
         lines.append("pixels are scaled as for the data that it was trained on")
+    if e.trained.loss.about_probabilities:
+        lines.append(e.trained.loss.about_probabilities)
     if difference := e.exam.difference(e.trained):
         lines.append(_warning(difference, e))
     if e.how == "by name":

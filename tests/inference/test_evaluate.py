@@ -113,6 +113,17 @@ def test_everything_is_told(beside_run, capsys):
     assert sum(each["images"] for each in found["calibration"]) == 500
 
 
+def test_what_probabilities_leave_out_is_said_of_a_loss_that_knows_no_class(workplace, capsys):
+    said = "probabilities add up to less than 1: the rest is for no class at all (loss=map)"
+    for loss in ("map", "cross_entropy"):
+        assert train(f"loss={loss}") == 0
+        capsys.readouterr()
+        assert evaluate.main(["last"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert (said in lines) == (loss == "map")
+        assert max(map(len, lines)) <= 80
+
+
 def test_what_is_there_is_never_written_over(beside_run, client, capsys):
     def state():
         run = client.get_run(run_id)
