@@ -29,7 +29,7 @@ def what_is_compared(evaluation: Evaluation) -> str:
         lines.append("whether it was trained on some of them is not known: its own data are not there")
     if e.exam.prepared:
         lines += textwrap.wrap(way_in_words(e.exam.prepared, e.trained), COLUMNS)
-    if not e.exam.is_own:
+    if not e.exam.is_same:
         lines.append("pixels are scaled as for the data that it was trained on")
     if e.trained.loss.about_probabilities:
         lines.append(e.trained.loss.about_probabilities)

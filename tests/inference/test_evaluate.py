@@ -179,6 +179,7 @@ def test_other_data_are_scored_by_position_and_that_is_said(beside_run, tmp_path
     assert evaluate.main(["last", *other]) == 0
     output, error = capsys.readouterr()
     assert "other data than its own" in output
+    assert "pixels are scaled as for the data that it was trained on" in output
     assert "compared by position" in output
     assert "3 for article 3" in output
     assert "evaluation/articles" in error
@@ -226,6 +227,7 @@ def test_fewer_of_the_same_classes_are_scored_by_name(beside_run, tmp_path, caps
 def test_the_data_that_it_was_trained_on_are_known_again(beside_run, capsys):
     found, error = told(capsys, "data=mnist_5k")
     assert "the data that it was trained on" in error
+    assert "pixels are scaled" not in error
     assert (found["trained_on_these_data"], found["classes_compared"]) == (True, "the same classes")
 
 
