@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from lenet.command_line.arguments import RUNS, Parser
 from lenet.command_line.command import DONE, run_command, write_error, write_out
@@ -52,7 +53,8 @@ def _main(arguments: Sequence[str]) -> int:
     if options.format == "json":
         write_error(what_is_compared(evaluation))
     write_out(render(evaluation) if options.format == "table" else to_text(evaluation))
-    added = record(evaluation)
+    with redirect_stdout(sys.stderr):  # what is logged by then is no part of the scores
+        added = record(evaluation)
     write_error(f"added to the run: metrics evaluation/{added}/…, artifacts evaluations/{added}/…\n")
     return DONE
 

@@ -1,6 +1,7 @@
 """`python -m lenet.evaluate`: the bits that training's own test gave, on any data, added to the run over nothing."""
 
 import json
+import logging
 import shutil
 import sqlite3
 from pathlib import Path
@@ -122,6 +123,12 @@ def test_what_probabilities_leave_out_is_said_of_a_loss_that_knows_no_class(work
         lines = capsys.readouterr().out.splitlines()
         assert (said in lines) == (loss == "map")
         assert max(map(len, lines)) <= 80
+
+
+def test_what_is_logged_while_figures_are_drawn_is_no_part_of_the_scores(beside_run, monkeypatch, capsys):
+    log = logging.getLogger("lenet.plots.fonts")
+    monkeypatch.setattr("lenet.plots.to_png", lambda figure: log.warning("figures have boxes") or b"figure")
+    assert "figures have boxes" in told(capsys)[1]
 
 
 def test_what_is_there_is_never_written_over(beside_run, client, capsys):
