@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from lenet.command_line.arguments import Parser
 from lenet.command_line.command import DONE, run_command, write_error, write_out
@@ -12,9 +13,9 @@ from lenet.recorded.choosing import ONE_RUN, open_finder, split_one
 DESCRIPTION = """\
 Score a run's network on the test set of its own data, or on others: data=…
 with its keys. Of others it is their test set, or all images if they have none,
-but for those that the network was trained on. Told are loss, accuracy,
-precision and recall of each class, the confusion matrix and calibration; all
-is added to the run, under a free name."""
+but for those that the run was trained on or chose its best epoch by. Told are
+loss, accuracy, precision and recall of each class, the confusion matrix and
+calibration; all is added to the run, under a free name."""
 
 KEYS = ("data=", "data.", "backend.")
 """What is suggested of all that a run's configuration has."""
@@ -53,7 +54,8 @@ def _main(arguments: Sequence[str]) -> int:
     if options.format == "json":
         write_error(what_is_compared(evaluation))
     write_out(render(evaluation) if options.format == "table" else to_text(evaluation))
-    added = record(evaluation)
+    with redirect_stdout(sys.stderr):  # what is logged by then is no part of the scores
+        added = record(evaluation)
     write_error(f"added to the run: metrics evaluation/{added}/…, artifacts evaluations/{added}/…\n")
     return DONE
 

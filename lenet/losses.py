@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ class Loss(ABC):
     backend: Backend
     probabilities: Array
     """What the last outputs say of each class `(N, K)`, in a buffer, until `backward` writes over it."""
+    about_probabilities: ClassVar[str] = ""
+    """What must be known to read them, in a line; nothing where those of an image add up to 1."""
 
     def bind(self, backend: Backend) -> None:
         """Take the backend to compute on; buffers of an earlier one are left behind."""
@@ -135,6 +137,8 @@ class MaximumAPosteriori(CrossEntropy):
     With penalties `y = -logits`: `y[label] + log(e^-j + Σ e^-y)`. That is the cross-entropy with one more class, for
     what is no class at all, whose penalty is always `j`: penalties well above it are not pushed further up.
     """
+
+    about_probabilities = "probabilities add up to less than 1: the rest is for no class at all (loss=map)"
 
     @validated
     def __init__(self, j: PositiveFloat) -> None:

@@ -16,7 +16,7 @@ from lenet.configuration.construct import make
 from lenet.data import DataSource
 from lenet.data.loader import ImageTable
 from lenet.errors import UserError, did_you_mean
-from lenet.inference.exam import Exam, other_exam, own_exam, without_training_images
+from lenet.inference.exam import Exam, other_exam, own_exam, without_seen_images
 from lenet.inference.matching import How, match
 from lenet.inference.scoring import Bin, ClassScore, by_class, calibration, calibration_error, macro, number_or_none
 from lenet.inference.trained import Trained, Which, checkpoint_of
@@ -92,6 +92,7 @@ class Evaluation:
             "trained_on_these_data": self.exam.is_same,
             "scored": "test set" if self.exam.is_test_set else "all",
             "left_out_as_trained_on": self.exam.left_out,
+            "best_epoch_chosen_by_these": self.exam.chosen_by,
             "prepared": self.exam.prepared,
             "unlike_training_images": self.exam.difference(self.trained),
             "classes_compared": self.how,
@@ -109,6 +110,11 @@ class Evaluation:
         others = dict(zip(indices, self.exam.classes, strict=True))
         return [others.get(index) for index in range(len(self.trained.classes))]
 
+    @property
+    def true_classes(self) -> list[str]:
+        """What images of each of the network's classes are called: as the data call them, if they have that class."""
+        return [other or own for own, other in zip(self.trained.classes, self.stood_for, strict=True)]
+
 
 def evaluate(
     stored: Stored,
@@ -120,8 +126,8 @@ def evaluate(
 ) -> Evaluation:
     """Score a run's checkpoint on the test set of its own data or, with `data=…` among the overrides, on others.
 
-    Of others it is their own test set, or all images of data without one; none that the run was trained on. Groups of
-    the user's own come from `config_dir`, and `prepare` has image files brought to the network as `predict` does.
+    Of others it is their own test set, or all images of data without one; none that the run has seen. Groups of the
+    user's own come from `config_dir`, and `prepare` has image files brought to the network as `predict` does.
 
     The same numbers come out, to the last bit, as where the run itself scored these weights on these images, on any
     number of threads. Raises `UserError` where data, checkpoint or a backend cannot be had or do not fit each other.
@@ -149,7 +155,7 @@ def evaluate(
         exam = own_exam(dataset)
     indices, how = match(trained.classes, exam.classes)
     _check_shape(exam, trained)
-    exam = without_training_images(exam, plan, trained.description.data_digest)
+    exam = without_seen_images(exam, plan, trained.description.data_digest)
     scaling = trained.description.scaling
     with memory_errors_explained(trained.backend, f"{len(exam.images):,} images of the data", ["fewer images"]):
         table = ImageTable(exam.images, indices[exam.labels], scaling.shift, scaling.scale, trained.backend)
@@ -176,11 +182,12 @@ def record(evaluation: Evaluation) -> str:
     confusion = e.scores.confusion(len(e.trained.classes))
     edges = [(each.low, each.high) for each in e.bins]
     images, sure, right = ([getattr(each, key) for each in e.bins] for key in ("images", "confidence", "accuracy"))
-    figure = plots.calibration(edges, images, sure, right, f"Calibration on {cut(e.exam.name, 40)}")
+    matrix = plots.confusion_matrix(confusion, e.trained.classes, e.true_classes, e.exam.name)
+    bins = plots.calibration(edges, images, sure, right, f"Calibration on {cut(e.exam.name, 40)}")
     artifacts = {
         SCORES: to_text(e).encode(),
-        "confusion_matrix.png": plots.to_png(plots.confusion_matrix(confusion, e.trained.classes)),
-        "calibration.png": plots.to_png(figure),
+        "confusion_matrix.png": plots.to_png(matrix),
+        "calibration.png": plots.to_png(bins),
     }
     settings = TrackingSettings(**e.stored.config["tracking"])
     store = Workbench().store(settings)

@@ -1,4 +1,4 @@
-"""What a network is scored on: a test set, or of data that have none all images that it was not trained on."""
+"""What a network is scored on: a test set, or of data that have none all images that its run has not seen."""
 
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -25,8 +25,8 @@ class Exam:
 
     is_own: of the run's own data, as it names them. is_same: of the data that the network was trained on, by their
     digest. is_test_set: the data's own test set; else all of them. left_out: how many images of it are left out since
-    the network was trained on them; None: that could not be told. prepared: how image files were brought to the
-    network; None: they were not.
+    the run was trained on them or chose its best epoch by them; None: that could not be told. chosen_by: the run chose
+    its best epoch by random ones of them. prepared: how image files were brought to the network; None: they were not.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Exam:
     is_test_set: bool
     are_files: bool = False
     left_out: int | None = 0
+    chosen_by: bool = False
     prepared: Way | None = None
 
     def difference(self, trained: Trained) -> Differences | None:
@@ -75,14 +76,17 @@ def other_exam(source: DataSource, trained: Trained, seed: int, is_prepared: boo
     return replace(exam, prepared=way, are_files=isinstance(source, ImageFolder))
 
 
-def without_training_images(exam: Exam, plan: Plan, digest: str) -> Exam:
+def without_seen_images(exam: Exam, plan: Plan, digest: str) -> Exam:
     """Return the exam without images of which each pixel is as in one that a run with this plan was trained on.
 
-    Where the run's own data, which have the `digest`, are not at hand, nobody can tell: all are kept, and nothing is
-    downloaded for that. Raises `UserError` where none would be left.
+    Nor with any that it chose its best epoch by: images held out of the training set, or all of the test set if it was
+    by random ones of that; the run's own test set is scored all the same. Where the run's own data, which have the
+    `digest`, are not at hand, nobody can tell: all are kept, and nothing is downloaded for that. Raises `UserError`
+    where none would be left.
     """
+    chose_by_test_set = plan.data.validation == "report"
     if exam.is_same:
-        return exam
+        return replace(exam, chosen_by=chose_by_test_set)
     try:
         own = load(plan.data, plan.seed, at_hand=True)
     except UserError:
@@ -92,13 +96,15 @@ def without_training_images(exam: Exam, plan: Plan, digest: str) -> Exam:
     if own.train_images.shape[1:] != exam.images.shape[1:]:
         return exam
     seen = set(map(_fingerprint, own.train_images))
+    if chose_by_test_set:
+        seen.update(map(_fingerprint, own.test_images))
     kept = np.array([_fingerprint(image) not in seen for image in exam.images])
     if kept.all():
         return exam
     if not kept.any():
         raise UserError(
-            f"data: the network was trained on each of the {len(kept):,} images of `{exam.name}`, so that its score on "
-            "them says little. Accepted: data with images that it was not trained on."
+            f"data: the run was trained on each of the {len(kept):,} images of `{exam.name}`, or chose its best epoch "
+            "by them, so that its score on them says little. Accepted: data with images that it has not seen."
         )
     return replace(exam, images=exam.images[kept], labels=exam.labels[kept], left_out=int(np.sum(~kept)))
 

@@ -9,6 +9,8 @@ from lenet.inference.prediction import way_in_words
 
 NAME = 16
 """Characters of a class's name in a table."""
+TRUE = 11
+"""Those in the confusion matrix's rows: its header makes that column as wide."""
 MEANS = "means of classes, 0 where undefined"
 
 
@@ -20,13 +22,17 @@ def what_is_compared(evaluation: Evaluation) -> str:
         *textwrap.wrap(_which_images(e.exam, len(e.scores.labels)), COLUMNS),
     ]
     if e.exam.left_out:
-        lines.append(f"left out: {e.exam.left_out:,} that the network was trained on")
+        lines.append(f"left out: {e.exam.left_out:,} that the run was trained on or chose its best epoch by")
+    if e.exam.chosen_by:
+        lines.append("its best epoch was chosen by random ones of these (data.validation=report)")
     if e.exam.left_out is None:
         lines.append("whether it was trained on some of them is not known: its own data are not there")
     if e.exam.prepared:
         lines += textwrap.wrap(way_in_words(e.exam.prepared, e.trained), COLUMNS)
-    if not e.exam.is_own:
+    if not e.exam.is_same:
         lines.append("pixels are scaled as for the data that it was trained on")
+    if e.trained.loss.about_probabilities:
+        lines.append(e.trained.loss.about_probabilities)
     if difference := e.exam.difference(e.trained):
         lines.append(_warning(difference, e))
     if e.how == "by name":
@@ -102,17 +108,18 @@ def _class_table(evaluation: Evaluation) -> str:
 
 
 def _confusion_table(evaluation: Evaluation) -> str:
-    """Return how often each class (row) was taken for each (column); nothing where a terminal has no room for it."""
+    """Return how often each class (row) was taken for each (column), or where that is if a terminal has no room."""
     names = [cut(name, 5) for name in evaluation.trained.classes]
-    matrix = evaluation.scores.confusion(len(names))
-    if len(set(names)) < len(names) or len(names) > COLUMNS // 5:
-        return ""
-    rows = [
-        {"taken for": name, **{other: str(count or "") for other, count in zip(names, row, strict=True)}}
-        for name, row in zip(names, matrix.tolist(), strict=True)
-    ]
-    table = to_table(rows, "table", right=names)
-    return table if max(map(len, table.splitlines())) <= COLUMNS else ""
+    true = [cut(name, TRUE) for name in evaluation.true_classes]
+    if len(set(names)) == len(names) <= COLUMNS // 5:
+        rows = [
+            {"taken for": name, **{other: str(count or "") for other, count in zip(names, row, strict=True)}}
+            for name, row in zip(true, evaluation.scores.confusion(len(names)).tolist(), strict=True)
+        ]
+        table = to_table(rows, "table", right=names)
+        if max(map(len, table.splitlines())) <= COLUMNS:
+            return table
+    return "no room for the confusion matrix: see confusion_matrix.png in the artifacts\n"
 
 
 def _calibration_table(evaluation: Evaluation) -> str:

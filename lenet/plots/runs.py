@@ -61,17 +61,24 @@ def curves(history: Sequence[Mapping[str, float]], title: str) -> Figure:
     return figure
 
 
-def confusion_matrix(matrix: npt.NDArray[np.integer[Any]], classes: Sequence[str]) -> Figure:
+def confusion_matrix(
+    matrix: npt.NDArray[np.integer[Any]],
+    classes: Sequence[str],
+    true: Sequence[str] | None = None,
+    data: str | None = None,
+) -> Figure:
     """Counts by true class (rows) and predicted class (columns), coloured by their share of the row.
 
-    `matrix` is (K, K). Counts other than 0 are written into the cells for up to 20 classes.
+    `matrix` is (K, K). Counts other than 0 are written into the cells for up to 20 classes. The rows have the names
+    `true` where those are not the network's `classes`, and the title names the `data` where it is said.
     """
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    names = [short(name) for name in classes]
-    longest = max(map(len, names))
+    names, rows = ([short(name) for name in each] for each in (classes, true or classes))
+    longest = max(map(len, [*names, *rows]))
     side = min(max(0.55 * len(names), 3.5), 6.6)
     figure = new_figure(side + 0.08 * longest + 1.7, side + 0.08 * longest + 0.8)
-    axes = new_axes(figure, f"{np.trace(matrix):,} of {matrix.sum():,} right")
+    on_which = f"\non {short(data, 24)}" if data else ""
+    axes = new_axes(figure, f"{np.trace(matrix):,} of {matrix.sum():,} right{on_which}")
     # The square root lifts a good network's few mistakes out of the white.
     image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1))
     if len(names) <= 20:
@@ -81,8 +88,8 @@ def confusion_matrix(matrix: npt.NDArray[np.integer[Any]], classes: Sequence[str
             axes.text(column, row, cell, color=colour, fontsize=SMALL, ha="center", va="center")
     every = math.ceil(len(names) / 25)
     ticks = range(0, len(names), every)
-    axes.set_xticks(ticks, names[::every], rotation=90 if longest > 3 else 0)
-    axes.set_yticks(ticks, names[::every])
+    axes.set_xticks(ticks, names[::every], rotation=90 if max(map(len, names)) > 3 else 0)
+    axes.set_yticks(ticks, rows[::every])
     axes.grid(visible=False)
     axes.set_xlabel("predicted", fontsize=MEDIUM)
     axes.set_ylabel("true", fontsize=MEDIUM)

@@ -5,6 +5,7 @@ Sizes are in inches, for a page that shows a figure about 700 pixels wide; no te
 
 import io
 import math
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from lenet.plots.fonts import set_fonts
+
 # From the palette of Okabe & Ito 2008, which colour-blind readers can tell apart.
 BLUE, ORANGE = "#0072b2", "#d55e00"
 GREY, PALE = "#767676", "#dddddd"
@@ -23,9 +26,12 @@ WIDTH = 7.0
 
 
 def to_png(figure: Figure, dpi: int = 150) -> bytes:
-    """Render `figure` as a PNG file."""
+    """Render `figure` as a PNG file; characters that no installed font has are boxes, which is logged."""
+    set_fonts(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+")
+        figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 

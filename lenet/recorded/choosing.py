@@ -29,8 +29,10 @@ Key: tracking.uri=ADDRESS, where the run is recorded."""
 def split_one(words: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:
     """Tell the one run that a command is about from its keys and from those that change the run's own.
 
-    A word is a key if it begins with a dotted name and `=`, unless it stands first and names the run (`lr=0.01`).
+    A word is a key if it begins with a name and `=`. Where all are such words, the first without a dot in its name is
+    the run (`lr=0.01`); a name with a space in it is always a run's.
     """
+    is_named = any("=" not in word or " " in word.partition("=")[0] for word in words)
     keys: dict[str, str] = {}
     changes: list[str] = []
     names: list[str] = []
@@ -38,7 +40,7 @@ def split_one(words: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:
         key, separator, value = word.partition("=")
         if separator and key in KEYS[:1]:
             keys[key] = value
-        elif separator and (names or (" " not in key and "." in key)):
+        elif separator and " " not in key and (names or is_named or "." in key):
             changes.append(word)
         else:
             names.append(word)

@@ -74,11 +74,13 @@ def _run(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store, p
     """Open the parent run, have the jobs run, and close it with its true status, whatever happens."""
     parent, earlier = _open_parent(command, plans, jobs, store)
     status: Status = "FAILED"
+    to_do = True
     try:
         with closing(SweepBar("sweep", jobs)) as bar:
             conductor = SweepConductor(command, plans, pool, store, parent, bar, stop, {run.id for run in earlier})
             _launch(command, SweepTask(earlier, conductor), parent)
-        if _concluded(conductor, jobs, earlier):
+        is_done, to_do = _conclude(conductor, jobs, earlier)
+        if is_done:
             status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
@@ -91,14 +93,17 @@ def _run(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store, p
                 except TrackingError as error:
                     log.warning("its jobs could not be looked after: %s", error)
             parent.close(status)
-            if status != "FINISHED":
+            if to_do:
                 log.info("to run what is missing:\n%s", resumption(command, parent.id))
     log.info("%s", how_to_look(store.uri, store.experiment_id, parent.id))
     return status == "FINISHED"
 
 
-def _concluded(conductor: "SweepConductor", jobs: int, earlier: Sequence[RunRecord]) -> bool:
-    """Sum up what the jobs have come to, and return whether all of them finished."""
+def _conclude(conductor: "SweepConductor", jobs: int, earlier: Sequence[RunRecord]) -> tuple[bool, bool]:
+    """Sum up what the jobs have come to; return whether nothing is missing, and whether a resumption could do what is.
+
+    It cannot register a model where all jobs have finished and none of them is the best.
+    """
     store, parent, command = conductor.store, conductor.parent, conductor.command
     try:
         children = conductor.children()
@@ -116,8 +121,10 @@ def _concluded(conductor: "SweepConductor", jobs: int, earlier: Sequence[RunReco
             how_to_deliver(store.uri),
             resumption(command, parent.id),
         )
-        return conductor.finished >= jobs
-    return registered and len(children) >= jobs and all(child.status == "FINISHED" for child in children)
+        is_done = conductor.finished >= jobs
+        return is_done, not is_done
+    have_finished = len(children) >= jobs and all(child.status == "FINISHED" for child in children)
+    return have_finished and registered, not have_finished or (not registered and best is not None)
 
 
 def _open_parent(command: CommandLine, plans: Sequence[Plan], jobs: int, store: Store) -> tuple[Run, list[RunRecord]]:

@@ -1,6 +1,7 @@
 """`python -m lenet.evaluate`: the bits that training's own test gave, on any data, added to the run over nothing."""
 
 import json
+import logging
 import shutil
 import sqlite3
 from pathlib import Path
@@ -113,6 +114,23 @@ def test_everything_is_told(beside_run, capsys):
     assert sum(each["images"] for each in found["calibration"]) == 500
 
 
+def test_what_probabilities_leave_out_is_said_of_a_loss_that_knows_no_class(workplace, capsys):
+    said = "probabilities add up to less than 1: the rest is for no class at all (loss=map)"
+    for loss in ("map", "cross_entropy"):
+        assert train(f"loss={loss}") == 0
+        capsys.readouterr()
+        assert evaluate.main(["last"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert (said in lines) == (loss == "map")
+        assert max(map(len, lines)) <= 80
+
+
+def test_what_is_logged_while_figures_are_drawn_is_no_part_of_the_scores(beside_run, monkeypatch, capsys):
+    log = logging.getLogger("lenet.plots.fonts")
+    monkeypatch.setattr("lenet.plots.to_png", lambda figure: log.warning("figures have boxes") or b"figure")
+    assert "figures have boxes" in told(capsys)[1]
+
+
 def test_what_is_there_is_never_written_over(beside_run, client, capsys):
     def state():
         run = client.get_run(run_id)
@@ -168,6 +186,7 @@ def test_other_data_are_scored_by_position_and_that_is_said(beside_run, tmp_path
     assert evaluate.main(["last", *other]) == 0
     output, error = capsys.readouterr()
     assert "other data than its own" in output
+    assert "pixels are scaled as for the data that it was trained on" in output
     assert "compared by position" in output
     assert "3 for article 3" in output
     assert "evaluation/articles" in error
@@ -175,6 +194,34 @@ def test_other_data_are_scored_by_position_and_that_is_said(beside_run, tmp_path
     assert (found["images"], found["classes_compared"]) == (40, "by position")
     assert [row["stands_for"] for row in found["classes"]] == articles
     assert not found["trained_on_these_data"]
+
+
+def test_the_confusion_matrix_has_the_datas_classes_in_its_rows_and_the_networks_in_its_columns(
+    beside_run, tmp_path, monkeypatch, capsys
+):
+    figures = []
+    monkeypatch.setattr("lenet.plots.to_png", lambda figure: figures.append(figure) or b"figure")
+    articles = [f"{number}th" for number in range(10)]
+    assert evaluate.main(["last", *others(tmp_path / "articles", articles)]) == 0
+    axes = figures[0].axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == list("0123456789")
+    assert [label.get_text() for label in axes.get_yticklabels()] == articles
+    assert axes.get_title("left").endswith("of 40 right\non articles")
+    lines = capsys.readouterr().out.splitlines()
+    (start,) = [number for number, line in enumerate(lines) if line.startswith("taken for ")]
+    assert lines[start].split()[2:] == list("0123456789")
+    assert [line.split()[0] for line in lines[start + 2 : start + 12]] == articles
+
+
+def test_where_the_confusion_matrix_has_no_room_it_is_said_where_it_is(workplace, capsys):
+    with np.load("digits.npz") as arrays:
+        np.savez("digits.npz", images=arrays["images"], labels=np.arange(120) % 17)
+    assert train() == 0
+    capsys.readouterr()
+    assert evaluate.main(["last"]) == 0
+    output = capsys.readouterr().out
+    assert "no room for the confusion matrix: see confusion_matrix.png in the artifacts" in output
+    assert max(map(len, output.splitlines())) <= 80
 
 
 def test_fewer_of_the_same_classes_are_scored_by_name(beside_run, tmp_path, capsys):
@@ -187,6 +234,7 @@ def test_fewer_of_the_same_classes_are_scored_by_name(beside_run, tmp_path, caps
 def test_the_data_that_it_was_trained_on_are_known_again(beside_run, capsys):
     found, error = told(capsys, "data=mnist_5k")
     assert "the data that it was trained on" in error
+    assert "pixels are scaled" not in error
     assert (found["trained_on_these_data"], found["classes_compared"]) == (True, "the same classes")
 
 

@@ -8,7 +8,8 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from lenet import evaluate, load
-from lenet.data import Mnist5k
+from lenet.data import Mnist5k, Npz
+from lenet.data import load as load_data
 from lenet.data.drawings import prepare
 from tests.conftest import artifacts, save_digits
 from tests.inference.test_evaluate import told
@@ -72,7 +73,7 @@ def test_images_that_the_network_was_trained_on_are_left_out_and_that_is_said(be
     assert (found["images"], found["left_out_as_trained_on"]) == (40, 25)
     assert (found["loss"], found["confusion_matrix"]) == (alone["loss"], alone["confusion_matrix"])
     assert "on 40 of the 65 images of mixed" in error
-    assert "left out: 25 that the network was trained on" in error
+    assert "left out: 25 that the run was trained on or chose its best epoch by" in error
 
 
 def test_another_split_of_the_same_images_scores_no_image_of_the_training(beside_run, capsys):
@@ -84,7 +85,38 @@ def test_another_split_of_the_same_images_scores_no_image_of_the_training(beside
 def test_data_of_training_images_alone_are_refused(beside_run, digits, tmp_path, capsys):
     other = save(tmp_path / "trained.npz", digits.train_images[:20], digits.train_labels[:20])
     assert evaluate.main(["last", *other]) == 2
-    assert "trained on each of the 20 images of `trained`" in capsys.readouterr().err
+    assert (
+        "the run was trained on each of the 20 images of `trained`, or chose its best epoch by them"
+        in capsys.readouterr().err
+    )
+
+
+def test_where_the_run_chose_its_best_epoch_by_its_test_set_that_is_said_and_none_of_it_scored(workplace, capsys):
+    assert train("data.validation=report") == 0
+    said = "its best epoch was chosen by random ones of these (data.validation=report)"
+    capsys.readouterr()
+    for other in ([], ["data=npz", "data.images=digits.npz"]):
+        found, error = told(capsys, *other)
+        assert (found["scored"], found["best_epoch_chosen_by_these"]) == ("test set", True)
+        assert said in error
+    own = load_data(Npz("digits.npz"), 0)
+    fresh = np.random.default_rng(1).integers(0, 256, (5, 1, 16, 16), np.uint8)
+    images = np.concatenate([own.test_images, own.train_images[:4], fresh])
+    found, error = told(capsys, *save(workplace / "mixed.npz", images, np.arange(len(images)) % 3))
+    assert (found["images"], found["left_out_as_trained_on"]) == (5, len(own.test_images) + 4)
+    assert not found["best_epoch_chosen_by_these"]
+    assert said not in error
+    assert evaluate.main(["last", *save(workplace / "test.npz", own.test_images, own.test_labels)]) == 2
+    assert (
+        f"each of the {len(own.test_images)} images of `test`, or chose its best epoch by them"
+        in capsys.readouterr().err
+    )
+
+
+def test_where_images_were_held_out_to_choose_by_nothing_is_said_of_the_test_set(beside_run, capsys):
+    found, error = told(capsys)
+    assert not found["best_epoch_chosen_by_these"]
+    assert "its best epoch" not in error
 
 
 def test_where_the_runs_own_data_are_gone_that_is_said(workplace, capsys):

@@ -94,6 +94,10 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     "no epoch": lambda: plots.curves([], "interrupted"),
     "digits confused": lambda: plots.confusion_matrix(confusion(10), DIGITS),
     "garments confused": lambda: plots.confusion_matrix(confusion(10) * 10, GARMENTS),
+    "digits for garments": lambda: plots.confusion_matrix(confusion(10) * 100, DIGITS, GARMENTS, "fashion_mnist"),
+    "data of a long name": lambda: plots.confusion_matrix(
+        confusion(3) * 100, "abc", [g * 3 for g in GARMENTS[:3]], "_" * 60
+    ),
     "20 classes": lambda: plots.confusion_matrix(confusion(20), [f"class {k}" for k in range(20)]),
     "200 classes": lambda: plots.confusion_matrix(confusion(200), [f"class {k}" for k in range(200)]),
     "no test set": lambda: plots.confusion_matrix(np.zeros((2, 2), int), ["cat", "dog"]),

@@ -54,6 +54,13 @@ def test_confusion_matrix_writes_the_counts_other_than_zero() -> None:
     assert {"cat", "dog", "true", "predicted", "18 of 20 right"} <= set(words(figure))
 
 
+def test_confusion_matrix_names_other_data_and_their_classes_in_its_rows() -> None:
+    axes = plots.confusion_matrix(np.array([[7, 2], [0, 11]]), ["0", "1"], ["cat", "dog"], "pets").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
+    assert axes.get_title("left") == "18 of 20 right\non pets"
+
+
 def test_confusion_matrix_is_coloured_by_the_share_of_each_true_class() -> None:
     figure = plots.confusion_matrix(np.array([[6, 2], [0, 0]]), ["cat", "dog"])
     assert figure.axes[0].images[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]  # type: ignore[union-attr]

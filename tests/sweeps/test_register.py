@@ -74,6 +74,17 @@ def test_a_model_that_cannot_be_registered_fails_the_sweep_and_can_be_later(
     assert versions(client)[0].run_id == parent.data.tags["best_run"]
 
 
+def test_where_all_jobs_have_diverged_nothing_is_registered_and_nothing_said_to_be_missing(workplace, records, capsys):
+    diverging = [*SMALL, "trainer.figures=none", "optimizer=sgd", "optimizer.lr=1e25,2e25", "hydra/launcher=basic"]
+    assert main([*diverging, "-m", "sweep.register=bars"]) == 1
+    output = capsys.readouterr().out
+    assert "no model is registered as bars: there is no best run" in output
+    assert "sweep.resume=" not in output
+    parent, children = family(records())
+    assert parent.info.status == "FAILED"
+    assert [child.info.status for child in children] == ["FINISHED", "FINISHED"]
+
+
 @pytest.mark.slow
 def test_a_store_that_is_away_by_then_is_told_of(workplace, records, monkeypatch, capsys):
     def away(*_):
