@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -70,12 +70,12 @@ def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Imag
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about sizes, which are checked here, and tags, which are not used
-            with Image.open(_file(source), formats=FORMATS) as image:
+            with _file(source) as file, Image.open(file, formats=FORMATS) as image:
                 if max(image.size) > most or image.width * image.height > MAX_PIXELS:
                     found = f"{image.height} x {image.width} pixels"
                     raise UserError(f"{name}: found {found}; accepted: at most {most} a side, {MAX_PIXELS:,} in all.")
                 if image.format == "PNG":
-                    with Image.open(_file(source), formats=["PNG"]) as whole:
+                    with _file(source) as again, Image.open(again, formats=["PNG"]) as whole:
                         whole.verify()  # its checksums, at which Pillow does not look otherwise
                 ImageOps.exif_transpose(image, in_place=True)
                 yield image
@@ -101,7 +101,7 @@ def frames(source: ImageFile) -> int:
     with warnings.catch_warnings(), suppress(Exception):  # what is wrong with it is said where it is read
         warnings.simplefilter("ignore")
         if isinstance(source, bytes) or source.is_file():
-            with Image.open(_file(source), formats=SEVERAL) as image:
+            with _file(source) as file, Image.open(file, formats=SEVERAL) as image:
                 return int(getattr(image, "n_frames", 1))
     return 1
 
@@ -149,8 +149,9 @@ def _check_file(path: Path, name: str) -> None:
         raise UserError(f"{name}: found {found}; accepted: an image ({', '.join(FORMATS)}).")
 
 
-def _file(source: ImageFile) -> Path | io.BytesIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source
+def _file(source: ImageFile) -> IO[bytes]:
+    """Open a file for Pillow, which maps one given by its path into memory: TIFFs on their side come out garbled."""
+    return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
 
 
 def _without_alpha(image: "Image", name: str) -> "Image":

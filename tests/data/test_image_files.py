@@ -97,6 +97,30 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     assert read_image(tmp_path / "image.jpg", 1, None).shape == (1, 6, 5)
 
 
+UPRIGHT = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).T,
+    8: np.rot90,
+}
+"""What turns pixels upright, by the orientation (EXIF 2.3, table 6)."""
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_tiff_is_turned_upright_from_a_path_as_from_bytes(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "image.tiff"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    Image.fromarray(stored).save(path, exif=exif)
+    turned = UPRIGHT[orientation](stored).tolist()
+    assert read_image(path, 1, None).tolist() == read_image(path.read_bytes(), 1, None).tolist() == [turned]
+
+
 def encoded(form: str) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(buffer, format=form)
