@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 Channels = Literal[1, 3]
-ImageFile = Path | bytes
-"""Where a file lies, or what it holds."""
+ImageFile = Union[Path, bytes, "Image"]
+"""Where a file lies, what it holds, or what Pillow has read of one or drawn."""
 LONG = ("I", "F")
 """Pillow's modes of grey levels of 32 bits, integers and floats: no level of theirs is known to be white."""
 SEVERAL = ("GIF", "TIFF", "PNG")
@@ -60,25 +60,33 @@ def read_image(
 def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Image]":
     """Give an image, upright; `name` is what a message calls it.
 
-    Raises `UserError`, also for what goes wrong within: it is no image of `FORMATS`, is damaged, or has more than
-    `most` pixels a side or `MAX_PIXELS` in all, which is known before any of them is unpacked.
+    Raises `UserError`, also for what goes wrong within: it is no image of `FORMATS`, is damaged, is empty, or has more
+    than `most` pixels a side or `MAX_PIXELS` in all, which of files is known before any of them is unpacked.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError  # imported here: other sources do without
+    from PIL import ImageOps  # imported here: other sources do without
 
     if isinstance(source, Path):
         _check_file(source, name)
+    with _faults_told(name), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about sizes, which are checked here, and tags, which are not used
+        with _image(source) as image:
+            if not min(image.size) or max(image.size) > most or image.width * image.height > MAX_PIXELS:
+                found = f"{image.height} x {image.width} pixels"
+                raise UserError(f"{name}: found {found}; accepted: 1 to {most} a side, {MAX_PIXELS:,} in all.")
+            if image.format == "PNG":
+                with _image(source) as whole:
+                    whole.verify()  # its checksums, at which Pillow does not look otherwise
+            ImageOps.exif_transpose(image, in_place=True)
+            yield image
+
+
+@contextmanager
+def _faults_told(name: str) -> Iterator[None]:
+    """Raise `UserError`, naming the image, for whatever goes wrong within."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about sizes, which are checked here, and tags, which are not used
-            with _file(source) as file, Image.open(file, formats=FORMATS) as image:
-                if max(image.size) > most or image.width * image.height > MAX_PIXELS:
-                    found = f"{image.height} x {image.width} pixels"
-                    raise UserError(f"{name}: found {found}; accepted: at most {most} a side, {MAX_PIXELS:,} in all.")
-                if image.format == "PNG":
-                    with _file(source) as again, Image.open(again, formats=["PNG"]) as whole:
-                        whole.verify()  # its checksums, at which Pillow does not look otherwise
-                ImageOps.exif_transpose(image, in_place=True)
-                yield image
+        yield
     except UserError:
         raise
     except OSError as fault:
@@ -95,15 +103,26 @@ def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Imag
 
 
 def frames(source: ImageFile) -> int:
-    """Return how many frames or pages an image file has: of what is none, or damaged, or of another format, one."""
-    from PIL import Image
-
+    """Return how many frames or pages an image has: of what is none, or damaged, or of another format, one."""
+    if isinstance(source, Path) and not source.is_file():
+        return 1
     with warnings.catch_warnings(), suppress(Exception):  # what is wrong with it is said where it is read
         warnings.simplefilter("ignore")
-        if isinstance(source, bytes) or source.is_file():
-            with _file(source) as file, Image.open(file, formats=SEVERAL) as image:
-                return int(getattr(image, "n_frames", 1))
+        with _image(source, SEVERAL) as image:
+            return int(getattr(image, "n_frames", 1))
     return 1
+
+
+def to_image_file(picture: object) -> ImageFile:
+    """Return what is an image's bytes or an image of Pillow's; raise `UserError` for anything else."""
+    from PIL import Image
+
+    if isinstance(picture, bytes | Image.Image):
+        return picture
+    raise UserError(
+        f"images: found {type(picture).__name__}; accepted: an array (N, C, H, W) uint8, or paths or bytes of image "
+        "files, or images of Pillow's, one or a list of them."
+    )
 
 
 def spread(levels: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
@@ -120,22 +139,6 @@ def spread(levels: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32
     return grey
 
 
-def to_file(picture: object) -> bytes:
-    """Return an image file's bytes: also of an image of Pillow's; raise `UserError` for anything else."""
-    from PIL import Image
-
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, Image.Image):
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        return buffer.getvalue()
-    raise UserError(
-        f"images: found {type(picture).__name__}; accepted: an array (N, C, H, W) uint8, or paths or bytes of image "
-        "files, or images of Pillow's, one or a list of them."
-    )
-
-
 def _check_file(path: Path, name: str) -> None:
     """Raise `UserError` unless there is a regular file: reading a pipe may take for ever."""
     try:
@@ -149,9 +152,22 @@ def _check_file(path: Path, name: str) -> None:
         raise UserError(f"{name}: found {found}; accepted: an image ({', '.join(FORMATS)}).")
 
 
-def _file(source: ImageFile) -> IO[bytes]:
-    """Open a file for Pillow, which maps one given by its path into memory: TIFFs on their side come out garbled."""
-    return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+@contextmanager
+def _image(source: ImageFile, formats: tuple[str, ...] = FORMATS) -> "Iterator[Image]":
+    """Give Pillow's image; of one that is Pillow's already an upright copy, since its owner's is to stay as it is.
+
+    Files are opened here: Pillow maps one given by its path into memory, and garbles TIFFs on their side.
+    """
+    from PIL import Image, ImageOps
+
+    if isinstance(source, bytes):
+        with Image.open(io.BytesIO(source), formats=formats) as image:
+            yield image
+    elif isinstance(source, Path):
+        with source.open("rb") as file, Image.open(file, formats=formats) as image:
+            yield image
+    else:
+        yield ImageOps.exif_transpose(source)
 
 
 def _without_alpha(image: "Image", name: str) -> "Image":

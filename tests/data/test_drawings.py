@@ -130,7 +130,7 @@ def test_an_image_is_turned_upright_by_its_exif_tag_and_of_several_frames_the_fi
         (png(Image.new("RGBA", (50, 40))), "nothing that stands out"),
         (png(Image.new("1", (1, 1))), "nothing that stands out"),
         (png(Image.new("I;16", (50, 40), 999)), "nothing that stands out"),
-        (png(Image.new("L", (MAX_SIDE + 1, 1))), f"at most {MAX_SIDE} a side"),
+        (png(Image.new("L", (MAX_SIDE + 1, 1))), f"1 to {MAX_SIDE} a side"),
         (png(Image.new("1", (8200, 8200))), "67,108,864 in all"),
         (png(Image.fromarray(np.full((4, 4), np.nan, np.float32)), format="TIFF"), "not finite"),
         (png(Image.new("RGB", (60, 60), "red"), format="JPEG")[:400], "it: "),
