@@ -81,8 +81,9 @@ def read_drawing(source: ImageFile, name: str) -> Floats:
 def like_mnist(grey: Floats, name: str) -> npt.NDArray[np.uint8]:
     """Return a drawing `(H, W)` as MNIST's digits were made, `(28, 28)`; raise `UserError` for a blank one.
 
-    Light on black, cropped, brought to 20 pixels along its longer side, and moved by whole pixels so that its centre
-    of mass is in pixel (14, 14) and all of it within. What is made so already, or its negative is, stays as it is.
+    Light on black, cropped, brought to 20 pixels along its longer side and to a largest level of 255, and moved by
+    whole pixels so that its centre of mass is in pixel (14, 14) and all of it within. What is made so already, or its
+    negative is, stays as it is.
     """
     from PIL.Image import Resampling, fromarray
 
@@ -94,7 +95,8 @@ def like_mnist(grey: Floats, name: str) -> npt.NDArray[np.uint8]:
     scale = MNIST_BOX / max(ink.shape)
     height, width = (max(1, round(side * scale)) for side in ink.shape)
     levels = fromarray((ink * 255).round().astype(np.uint8))
-    digit = np.asarray(levels.resize((width, height), Resampling.BILINEAR))
+    small = np.asarray(levels.resize((width, height), Resampling.BILINEAR), np.float32)
+    digit = (small * (255 / small.max())).round().astype(np.uint8)  # a thin pen's lines are left faint by resizing
     top, left = (14 - middle for middle in centre_of_mass(digit))
     top, left = min(max(top, 0), 28 - height), min(max(left, 0), 28 - width)
     image = np.zeros((28, 28), np.uint8)

@@ -110,6 +110,12 @@ def test_specks_and_noise_are_no_part_of_a_drawing(digits):
         assert unlike(png(Image.fromarray(page.clip(0, 255).astype(np.uint8))), digit) < ALIKE
 
 
+def test_a_thin_pen_comes_out_as_strong_as_mnists():
+    page = np.full((480, 480), 255, np.uint8)
+    page[40:440, 238:242] = page[40:44, 238:340] = 0
+    assert as_mnist(png(Image.fromarray(page))).max() == 255
+
+
 def test_an_image_is_turned_upright_by_its_exif_tag_and_of_several_frames_the_first_counts(digits):
     digit = digits[0, 0]
     exif = Image.Exif()
