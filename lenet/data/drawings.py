@@ -111,19 +111,25 @@ def _ink(grey: Floats, name: str) -> Floats:
     around = edge(grey)
     paper = np.float32(np.median(around))
     difference = grey - paper
-    if -np.minimum(difference, 0).sum() > np.maximum(difference, 0).sum():
+    noise = float(NOISE * np.median(np.abs(around - paper)))
+    none = _faintest(float(np.abs(difference).max()), noise)
+    if (difference - np.clip(difference, -none, none)).sum() < 0:  # whole, a page's shading outweighs a drawing
         difference = -difference
-    most = difference.max()
+    most = float(difference.max())
     if most < LEAST:
         raise UserError(f"{name}: found nothing that stands out from its background; accepted: a drawing.")
-    noise = NOISE * np.median(np.abs(around - paper))
-    none = max(FAINTEST * most, min(noise, most / 2))
+    none = _faintest(most, noise)
     ink = np.clip((difference - none) / (FULL * most - none), 0, 1).astype(np.float32)
     pieces, _ = ndimage.label(ink > 0, np.ones((3, 3)))
     masses = np.bincount(pieces.ravel(), ink.ravel())
     masses[0] = 0
     kept: Floats = ink * (masses >= SPECK * masses.max())[pieces]
     return kept
+
+
+def _faintest(most: float, noise: float) -> float:
+    """Return the difference from the paper up to which a pixel is paper, where the largest is `most`."""
+    return max(FAINTEST * most, min(noise, most / 2))
 
 
 def _cropped(ink: Floats) -> Floats:

@@ -110,6 +110,18 @@ def test_specks_and_noise_are_no_part_of_a_drawing(digits):
         assert unlike(png(Image.fromarray(page.clip(0, 255).astype(np.uint8))), digit) < ALIKE
 
 
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize(("size", "darker"), [(200, 0.02), (200, 0.05), (200, 0.1), (200, 0.2), (400, 0.1), (400, 0.2)])
+def test_a_page_whose_corners_are_darker_does_not_decide_what_is_ink(digits, size, darker, light):
+    across = np.linspace(-1, 1, 800) ** 2
+    page = 200 * (1 - darker * (across + across[:, None]) / 2)
+    start = (800 - size) // 2
+    ink = Image.fromarray(digits[0, 0]).resize((size, size), Image.Resampling.BICUBIC)
+    page[start : start + size, start : start + size] -= 0.55 * np.asarray(ink)
+    page = page.round().astype(np.uint8)
+    assert unlike(png(Image.fromarray(255 - page if light else page)), digits[0, 0]) < ALIKE
+
+
 def test_a_thin_pen_comes_out_as_strong_as_mnists():
     page = np.full((480, 480), 255, np.uint8)
     page[40:440, 238:242] = page[40:44, 238:340] = 0
