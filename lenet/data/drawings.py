@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lenet.data.dataset import Images
 from lenet.data.framing import MNIST_BOX, MNIST_SHAPE, Framing, are_inverted, centre_of_mass, edge, is_like_mnist
-from lenet.data.image_files import ImageFile, opened, read_image, spread
+from lenet.data.image_files import ImageFile, opened, paper_beneath, read_image, spread
 from lenet.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def prepare(source: ImageFile, name: str, way: Way, framing: Framing, shape: tup
     """Read an image file as a network that takes `shape` (C, H, W) is to see it, uint8 of that shape.
 
     `resized` reads it as `data=image_folder` reads its files, but for grey levels on paper of the other kind than the
-    training images', which are inverted. Raises `UserError`, naming the file `name`, where it cannot be read, for a
-    drawing of which nothing is to be seen, and for a `raw` image of another size.
+    training images', which are inverted. Raises `UserError`, naming the file `name`, where it cannot be read, for one
+    on which nothing is to be seen, and for a `raw` image of another size.
     """
     if way == "mnist":
         return like_mnist(read_drawing(source, name), name)[None]
@@ -56,6 +56,8 @@ def prepare(source: ImageFile, name: str, way: Way, framing: Framing, shape: tup
     if pixels.shape != shape:
         found = " x ".join(map(str, pixels.shape[1:]))
         raise UserError(f"{name}: found {found} pixels; accepted with --raw: {height} x {width}, the network's input.")
+    if way == "resized" and (pixels == pixels[:, :1, :1]).all():
+        raise UserError(f"{name}: found one colour all over; accepted: a picture.")
     if way == "resized" and are_inverted(pixels[None], framing):
         return 255 - pixels
     return pixels
@@ -64,8 +66,8 @@ def prepare(source: ImageFile, name: str, way: Way, framing: Framing, shape: tup
 def read_drawing(source: ImageFile, name: str) -> Floats:
     """Read an image as grey levels (H, W) from 0 to 255, of large ones averages; raises as `opened` does.
 
-    What is transparent is as the paper around, or white or black, whichever the drawing is not. Levels of more than
-    8 bits are spread from their darkest to their lightest.
+    What is transparent is as `paper_beneath` says. Levels of more than 8 bits are spread from their darkest to their
+    lightest.
     """
     from PIL.Image import fromarray
 
@@ -75,7 +77,9 @@ def read_drawing(source: ImageFile, name: str) -> Floats:
         if not image.has_transparency_data:
             return _averaged(image.convert("L"))
         bands = _averaged(image.convert("RGBA").convert("LA"))
-        return _on_paper(bands[:, :, 0], bands[:, :, 1] / np.float32(255))
+        grey, alpha = bands[:, :, 0], bands[:, :, 1] / np.float32(255)
+        drawing: Floats = grey * alpha + np.float32(paper_beneath(grey, alpha)) * (1 - alpha)
+        return drawing
 
 
 def like_mnist(grey: Floats, name: str) -> npt.NDArray[np.uint8]:
@@ -141,14 +145,3 @@ def _averaged(image: "Image") -> Floats:
     """Return averages over squares of pixels, as large as keeps the longer side from `WORKED_ON` on."""
     factor = max(image.size) // WORKED_ON
     return np.asarray(image.reduce(factor) if factor > 1 else image, np.float32)
-
-
-def _on_paper(grey: Floats, alpha: Floats) -> Floats:
-    """Return grey levels with paper where they are transparent."""
-    around, opaque = edge(grey), edge(alpha) > 0.5
-    if opaque.mean() >= 0.5:
-        paper = float(np.median(around[opaque]))
-    else:
-        ink = float((grey * alpha).sum() / max(alpha.sum(), 1e-6))
-        paper = 255.0 if ink < 128 else 0.0
-    return grey * alpha + np.float32(paper) * (1 - alpha)

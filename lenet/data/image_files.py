@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lenet.data.dataset import MAX_SIDE
+from lenet.data.framing import edge
 from lenet.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ LONG = ("I", "F")
 """Pillow's modes of grey levels of 32 bits, integers and floats: no level of theirs is known to be white."""
 SEVERAL = ("GIF", "TIFF", "PNG")
 """Formats whose frames or pages are as good as each other; a JPEG's others are previews of it."""
+LOOKED_AT = 256
+"""Pixels of a transparent image's longer side from which on averages tell on what paper it is to be."""
 MAX_PIXELS = 2**26
 """The most pixels of an image in all, whatever its sides may be."""
 
@@ -40,8 +43,8 @@ def read_image(
     """Read an image file, or its bytes, as (channels, height, width): grey levels or RGB, resized to `size` if given.
 
     Upright by its EXIF tag; the first frame of several; 16-bit grey levels by their upper 8 bits; those of 32 bits as
-    `spread` does, or refused if they are to be taken `as_is`; transparent pixels as on white paper. Raises `UserError`
-    for what `opened` refuses.
+    `spread` does, or refused if they are to be taken `as_is`; transparent pixels as `paper_beneath` says. Raises
+    `UserError` for what `opened` refuses.
     """
     from PIL.Image import Resampling
 
@@ -139,6 +142,18 @@ def spread(levels: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32
     return grey
 
 
+def paper_beneath(grey: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32]) -> float:
+    """Return the grey level that shows a drawing `(H, W)` with `alpha` from 0 to 1 where it is transparent.
+
+    It is that of the paper around, if most of it is drawn, and else white or black, whichever the drawing is not.
+    """
+    around, opaque = edge(grey), edge(alpha) > 0.5
+    if opaque.mean() > 0.5:
+        return float(np.median(around[opaque]))
+    ink = float((grey * alpha).sum() / max(alpha.sum(), 1e-6))
+    return 255.0 if ink < 128 else 0.0
+
+
 def _check_file(path: Path, name: str) -> None:
     """Raise `UserError` unless there is a regular file: reading a pipe may take for ever."""
     try:
@@ -179,6 +194,8 @@ def _without_alpha(image: "Image", name: str) -> "Image":
     if image.mode in LONG:
         return Image.fromarray(spread(np.asarray(image, np.float32), name).round().astype(np.uint8))
     if image.has_transparency_data:
-        opaque = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of a large one is as large
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), opaque)
+        drawing = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of a large one is as large
+        bands = np.asarray(drawing.reduce(max(1, max(image.size) // LOOKED_AT)).convert("LA"), np.float32)
+        level = round(paper_beneath(bands[:, :, 0], bands[:, :, 1] / np.float32(255)))
+        return Image.alpha_composite(Image.new("RGBA", image.size, (level, level, level)), drawing)
     return image

@@ -181,6 +181,23 @@ def test_for_other_networks_images_are_resized_and_put_on_paper_like_theirs(digi
         np.testing.assert_array_equal(found, digits[:1, 0] if other else 255 - digits[:1, 0])
 
 
+@pytest.mark.parametrize("shape", [SHAPE, (3, 28, 28)])
+def test_for_other_networks_a_drawing_on_transparency_is_seen_whether_dark_or_light(digits, shape):
+    digit = digits[3, 0]
+    for ink, seen in ((0, 255 - digit), (255, digit)):
+        page = np.dstack([np.full((28, 28, 3), ink, np.uint8), digit])
+        found = prepare(png(Image.fromarray(page)), "it", "resized", PLAIN, shape)
+        np.testing.assert_array_equal(found, np.broadcast_to(seen, shape))
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("L", 255), ("RGB", "black"), ("RGB", "green"), ("RGBA", (0, 0, 0, 0))])
+def test_for_other_networks_what_is_one_colour_all_over_is_refused(mode, colour):
+    blank = Image.new(mode, (50, 40), colour)
+    for channels in (1, 3):
+        with pytest.raises(UserError, match=r"^it: found one colour all over; accepted: a picture\.$"):
+            prepare(png(blank), "it", "resized", PLAIN, (channels, 28, 28))
+
+
 def test_raw_is_as_it_is_and_of_the_networks_size(digits):
     data = png(Image.fromarray(255 - digits[0, 0]))
     np.testing.assert_array_equal(prepare(data, "it", "raw", MNIST, SHAPE), 255 - digits[0])

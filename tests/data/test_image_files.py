@@ -31,11 +31,12 @@ def test_every_mode_becomes_grey_levels_or_rgb(tmp_path: Path, mode: str) -> Non
     assert np.array_equal(read_image(path, 3, None), np.full((3, 5, 6), 255))
 
 
-def test_transparent_pixels_are_as_on_white_paper(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0)])
+def test_transparent_pixels_are_as_on_paper_that_shows_the_drawing(tmp_path: Path, ink: int, paper: int) -> None:
     image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
-    image.putpixel((0, 0), (0, 0, 0, 255))
+    image.putpixel((0, 0), (ink, ink, ink, 255))
     image.save(tmp_path / "image.png")
-    assert read_image(tmp_path / "image.png", 1, None).tolist() == [[[0, 255]]]
+    assert read_image(tmp_path / "image.png", 1, None).tolist() == [[[ink, paper]]]
 
 
 def test_16_bit_grey_levels_keep_their_upper_8_bits(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_of_several_frames_it_is_said_that_the_first_counts(beside_run, folder, 
 
 def test_of_a_run_that_diverged_it_is_said(workplace, capsys):
     assert run([*SMALL, "optimizer=sgd", "optimizer.lr=1e25", "trainer.figures=none"]) == 0
-    Image.new("L", (16, 16)).save("it.png")
+    Image.linear_gradient("L").save("it.png")
     capsys.readouterr()
     assert predict(["last", "it.png"]) == 0
     assert "This run diverged" in capsys.readouterr().err
