@@ -86,7 +86,7 @@ def _main(arguments: Sequence[str]) -> int:
 def _check_no_key(word: str) -> None:
     """Raise `UserError` for a word that is a key rather than an image: it looks like one, and there is no such file."""
     key = KEY.match(word)
-    if key and not os.path.lexists(word) and not glob.glob(word, recursive=True):
+    if key and not os.path.lexists(word) and not glob.glob(word):
         accepted = URI.removesuffix("=")
         raise UserError(f"unknown key `{key[1]}`.{did_you_mean(key[1], [accepted])} Accepted: {accepted}, and images.")
 

@@ -73,6 +73,28 @@ def test_a_file_has_a_row_for_each_time_it_is_named(beside_run, folder, monkeypa
     assert [row["file"] for row in found] == ["deep/three.TIFF"] * 2
 
 
+@pytest.mark.parametrize(
+    "pattern", ["**", "**/*.png", "loop/**", "./loop/**/*.png", "*/**/*.png", "**/**/*", "loop/d/up/**"]
+)
+def test_a_pattern_does_not_follow_links_round(beside_run, folder, tmp_path, monkeypatch, capsys, pattern):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{beside_run / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop/d").mkdir(parents=True)
+    for name in ("one.png", "d/two.png"):
+        (tmp_path / "loop" / name).write_bytes((folder / "one.png").read_bytes())
+    for link in ("up", "again"):
+        (tmp_path / "loop/d" / link).symlink_to("..")
+    found, _ = listed(capsys, pattern, "loop/d/up")
+    assert sorted(os.path.basename(row["file"]) for row in found) == ["one.png", "two.png"]
+
+
+def test_a_pattern_for_any_depth_matches_the_depth_of_none(beside_run, folder, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{beside_run / 'mlflow.db'}")
+    monkeypatch.chdir(folder)
+    assert [row["file"] for row in listed(capsys, "**/*.[pT]*")[0]] == ["a[1].png", "deep/three.TIFF", "one.png"]
+    assert [row["file"] for row in listed(capsys, f"{folder}/**/*.TIFF")[0]] == [str(folder / "deep/three.TIFF")]
+
+
 def test_a_pipe_is_read_and_what_is_no_file_is_called_what_it_is(beside_run, folder, tmp_path, capsys):
     os.mkfifo(pipe := tmp_path / "pipe")
     writer = Thread(target=pipe.write_bytes, args=((folder / "one.png").read_bytes(),))
