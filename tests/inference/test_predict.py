@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lenet.common.tables import columns
 from lenet.data import Mnist5k
 from lenet.predict import main as predict
 from lenet.run import main as run
@@ -186,6 +187,13 @@ def test_formats_tell_the_same(beside_run, folder, capsys):
     assert len(lines) == 2 + len(NAMES)
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["file", "label", "probability", "runner_up"]
+
+
+def test_a_name_of_wide_characters_leaves_a_table_as_wide_as_a_terminal(beside_run, folder, tmp_path, capsys):
+    for name in ("数" * 60, "数字", "short"):
+        (tmp_path / f"{name}.png").write_bytes((folder / "one.png").read_bytes())
+    assert predict(["last", str(tmp_path)]) == 0
+    assert max(map(columns, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_names_that_no_terminal_bears_are_written_out(beside_run, folder, tmp_path, capsys):
