@@ -121,7 +121,7 @@ def _ink(grey: Floats, name: str) -> Floats:
         difference = -difference
     most = float(difference.max())
     if most < LEAST:
-        raise UserError(f"{name}: found nothing that stands out from its background; accepted: a drawing.")
+        raise UserError(f"{name}: found nothing lighter or darker than its background; accepted: a drawing.")
     none = _faintest(most, noise)
     ink = np.clip((difference - none) / (FULL * most - none), 0, 1).astype(np.float32)
     pieces, _ = ndimage.label(ink > 0, np.ones((3, 3)))

@@ -144,16 +144,17 @@ def test_an_image_is_turned_upright_by_its_exif_tag_and_of_several_frames_the_fi
         (b"", "cannot be read as an image"),
         (b"\x89PNG\r\n\x1a\n", "cannot be read as an image"),
         (b"<svg/>", "cannot be read as an image"),
-        (png(Image.new("L", (50, 40), 77)), "nothing that stands out"),
-        (png(Image.new("RGBA", (50, 40))), "nothing that stands out"),
-        (png(Image.new("1", (1, 1))), "nothing that stands out"),
-        (png(Image.new("I;16", (50, 40), 999)), "nothing that stands out"),
+        (png(Image.new("L", (50, 40), 77)), "nothing lighter or darker than its background"),
+        (png(Image.new("RGBA", (50, 40))), "nothing lighter or darker than its background"),
+        (png(drawn(np.full((28, 28), 255, np.uint8), ink=(255, 0, 0), paper=(0, 130, 0))), "nothing lighter or darker"),
+        (png(Image.new("1", (1, 1))), "nothing lighter or darker than its background"),
+        (png(Image.new("I;16", (50, 40), 999)), "nothing lighter or darker than its background"),
         (png(Image.new("L", (MAX_SIDE + 1, 1))), f"1 to {MAX_SIDE} a side"),
         (png(Image.new("1", (8200, 8200))), "67,108,864 in all"),
         (png(Image.fromarray(np.full((4, 4), np.nan, np.float32)), format="TIFF"), "not finite"),
         (png(Image.new("RGB", (60, 60), "red"), format="JPEG")[:400], "it: "),
     ],
-    ids=[f"case {number}" for number in range(11)],
+    ids=[f"case {number}" for number in range(12)],
 )
 def test_what_is_no_drawing_is_refused(data, said):
     with pytest.raises(UserError, match=said):
