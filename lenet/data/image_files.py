@@ -24,6 +24,9 @@ ImageFile = Union[Path, bytes, "Image"]
 """Where a file lies, what it holds, or what Pillow has read of one or drawn."""
 LONG = ("I", "F")
 """Pillow's modes of grey levels of 32 bits, integers and floats: no level of theirs is known to be white."""
+UNREAD = ("LAB", "La")
+"""Pillow's modes that it does not convert to grey levels or RGB."""
+KINDS = "black and white, grey levels, palettes, RGB, CMYK, YCbCr, with or without transparency"
 SEVERAL = ("GIF", "TIFF", "PNG")
 """Formats whose frames or pages are as good as each other; a JPEG's others are previews of it."""
 LOOKED_AT = 256
@@ -63,8 +66,9 @@ def read_image(
 def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Image]":
     """Give an image, upright; `name` is what a message calls it.
 
-    Raises `UserError`, also for what goes wrong within: it is no image of `FORMATS`, is damaged, is empty, or has more
-    than `most` pixels a side or `MAX_PIXELS` in all, which of files is known before any of them is unpacked.
+    Raises `UserError`, also for what goes wrong within: it is no image of `FORMATS`, is in a mode of `UNREAD`, is
+    damaged, is empty, or has more than `most` pixels a side or `MAX_PIXELS` in all, which of files is known before any
+    of them is unpacked.
     """
     from PIL import ImageOps  # imported here: other sources do without
 
@@ -76,6 +80,8 @@ def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Imag
             if not min(image.size) or max(image.size) > most or image.width * image.height > MAX_PIXELS:
                 found = f"{image.height} x {image.width} pixels"
                 raise UserError(f"{name}: found {found}; accepted: 1 to {most} a side, {MAX_PIXELS:,} in all.")
+            if image.mode in UNREAD:
+                raise UserError(f"{name}: found colours of the kind {image.mode}; accepted: {KINDS}.")
             if image.format == "PNG":
                 with _image(source) as whole:
                     whole.verify()  # its checksums, at which Pillow does not look otherwise

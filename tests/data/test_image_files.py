@@ -98,6 +98,12 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     assert read_image(tmp_path / "image.jpg", 1, None).shape == (1, 6, 5)
 
 
+def test_colours_of_a_kind_that_is_not_read_are_called_so(tmp_path: Path) -> None:
+    Image.new("LAB", (6, 5)).save(tmp_path / "image.tiff")
+    with pytest.raises(UserError, match=r"image\.tiff: found colours of the kind LAB; accepted: black and white, grey"):
+        read_image(tmp_path / "image.tiff", 1, None)
+
+
 UPRIGHT = {
     1: lambda stored: stored,
     2: np.fliplr,
