@@ -19,7 +19,7 @@ from lenet.configuration.build import build
 from lenet.configuration.config import compose_config
 from lenet.data.drawings import Way, way_for
 from lenet.data.gathering import Gathered, meant
-from lenet.data.image_files import to_file
+from lenet.data.image_files import to_image_file
 from lenet.errors import UserError
 from lenet.inference.prediction import label
 from lenet.inference.trained import Prediction, Trained, Which
@@ -106,7 +106,12 @@ def load(
                 f"load: {run} is a checkpoint's file; `checkpoint` and `uri` are for a run. Leave them out."
             )
         return Trained(read_checkpoint(Path(run)), allow)
-    if not isinstance(run, Result):
+    if not isinstance(run, str | Result):
+        raise UserError(
+            f"load: found {type(run).__name__}; accepted: a run's id or name, `last`, `best:SWEEP`, a result, or the "
+            "Path of a checkpoint."
+        )
+    if isinstance(run, str):
         run = Result(open_finder(uri).single(run).id, uri)
     return run.load(checkpoint, allow)
 
@@ -163,4 +168,4 @@ def _gathered(pictures: Sequence[Any]) -> Iterator[Gathered]:
         if isinstance(picture, str | os.PathLike):
             yield from meant(os.fsdecode(picture), seen)
         else:
-            yield "image", to_file(picture)
+            yield "image", to_image_file(picture)

@@ -69,6 +69,8 @@ def _main(arguments: Sequence[str]) -> int:
     write_error(f"{cut(stored.record.name, 40)} ({epoch}):\n{way_in_words(way, trained)}\n")
     if stored.record.diverged:
         write_error("This run diverged, and its network may know nothing.\n")
+    if trained.loss.about_probabilities:
+        write_error(f"Note: {trained.loss.about_probabilities}.\n")
     counts: dict[str, int] = {}
     found = counted(gather(images, getattr(sys.stdin, "buffer", io.BytesIO())), counts)
     outcomes = list(label(trained, found, way))
@@ -86,7 +88,7 @@ def _main(arguments: Sequence[str]) -> int:
 def _check_no_key(word: str) -> None:
     """Raise `UserError` for a word that is a key rather than an image: it looks like one, and there is no such file."""
     key = KEY.match(word)
-    if key and not os.path.lexists(word) and not glob.glob(word, recursive=True):
+    if key and not os.path.lexists(word) and not glob.glob(word):
         accepted = URI.removesuffix("=")
         raise UserError(f"unknown key `{key[1]}`.{did_you_mean(key[1], [accepted])} Accepted: {accepted}, and images.")
 

@@ -118,12 +118,34 @@ def test_paths_mean_what_they_mean_to_the_command(result, workplace):
         predict(result, "none")
 
 
+def test_an_image_of_pillows_is_read_as_its_file_is(result):
+    with np.load("digits.npz") as file:
+        levels = file["images"][0]
+    digit, deep = Image.fromarray(levels), Image.fromarray(levels.astype(np.uint16) * 257)
+    network = load(result)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16"):
+        picture = deep.copy() if mode == "I;16" else digit.convert(mode)
+        picture.save("it.tiff", exif=exif)
+        picture.info["exif"] = exif.tobytes()
+        assert predict(network, picture) == predict(network, "it.tiff"), mode
+        assert picture.getexif()[0x0112] == 6, "the caller's own stays as it is"
+    for mode, plain in (("HSV", "RGB"), ("RGBX", "RGB"), ("RGBa", "RGBA")):  # which no file holds
+        assert predict(network, digit.convert(plain).convert(mode)) == predict(network, digit), mode
+
+
 def test_what_cannot_be_labelled_is_raised(result, workplace):
     (workplace / "no.png").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"no\.png"):
         predict(result, ["no.png"])
     with pytest.raises(UserError, match=r"images: found float; accepted: an array"):
         predict(result, [1.5])
+    with pytest.raises(UserError, match=r"^image: found 0 x 0 pixels; accepted: 1 to 32768 a side"):
+        predict(result, Image.new("L", (0, 0)))
+    for run in (None, 5):
+        with pytest.raises(UserError, match=r"^load: found (NoneType|int); accepted: a run's id or name, `last`"):
+            predict(run, "no.png")
     with pytest.raises(UserError, match="there is no run `other`"):
         load("other")
 

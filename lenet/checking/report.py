@@ -8,7 +8,7 @@ from lenet.checking.gradients import Agreement
 from lenet.checking.layers import INPUT
 from lenet.checking.networks import Finding
 from lenet.common.names import shortened_or_cut
-from lenet.common.tables import COLUMNS, Format, to_data, to_table
+from lenet.common.tables import COLUMNS, Format, display_width, to_data, to_table
 
 Row = dict[str, Any]
 SHORTEST = 8
@@ -71,7 +71,7 @@ def render(rows: Sequence[Row], form: Format) -> str:
     names = [row["layer"] for row in rows]
     right = [_heading(name, form) for name in RIGHT]
     table = to_table([_shown(row, row["layer"], form) for row in rows], form, right)
-    over = max(map(len, table.splitlines())) - COLUMNS
+    over = display_width(table) - COLUMNS
     if form == "table" and over > 0:
         told = shortened_or_cut(names, max(SHORTEST, max(map(len, names)) - over))
         table = to_table([_shown(row, told[row["layer"]], form) for row in rows], form, right)

@@ -4,7 +4,10 @@ import csv
 import io
 import json
 import math
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Literal
 
 from lenet.errors import escaped
@@ -16,7 +19,7 @@ Row = Mapping[str, Any]
 COLUMNS = 80
 """The width of a terminal."""
 WIDEST = 20
-"""Characters of a value in a table."""
+"""Columns of a value in a table."""
 
 
 def to_data(rows: Sequence[Row], form: Literal["csv", "json"]) -> str:
@@ -52,10 +55,12 @@ def to_tables(rows: Sequence[Row], columns: int) -> str:
 
     Each has the first column, and as many of the others as there is room for, but at least one.
     """
-    widest = {key: max((row[key] for row in rows), key=len) for key in rows[0]}  # as wide as all, and sooner made
+    widest = {
+        key: max((row[key] for row in rows), key=display_width) for key in rows[0]
+    }  # as wide as all, and sooner made
 
     def width(keys: Sequence[str]) -> int:
-        return max(map(len, to_table([{key: widest[key] for key in keys}], "table").splitlines()))
+        return display_width(to_table([{key: widest[key] for key in keys}], "table"))
 
     first, *others = rows[0]
     parts = [[first]]
@@ -76,15 +81,32 @@ def one_line(text: str) -> str:
     return escaped(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal the longest line of a text takes: two for a wide character, as in Chinese."""
+    return max((sum(map(_columns, line)) for line in text.splitlines()), default=0)
+
+
 def cut(text: str, widest: int = WIDEST) -> str:
-    """Cut a text longer than `widest` characters in its middle: runs' names and values differ at both ends."""
+    """Cut a text of more than `widest` columns in its middle: runs' names and values differ at both ends."""
+    if display_width(text) <= widest:
+        return text
     end = widest // 2
-    return text if len(text) <= widest else f"{text[: widest - end - 1]}…{text[-end:]}"
+    return f"{_beginning(text, widest - end - 1)}…{_beginning(text[::-1], end)[::-1]}"
 
 
 def number(value: float | None) -> str:
     """Return a number with four decimals, a large one with four digits, and nothing for None or NaN."""
     return "" if value is None or math.isnan(value) else f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def _columns(character: str) -> int:
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _beginning(text: str, widest: int) -> str:
+    """Return as many first characters as take at most `widest` columns."""
+    taken = accumulate(map(_columns, text))
+    return text[: bisect_right(list(taken), widest)]
 
 
 def _without_nan(row: Row) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lenet.data.dataset import Images
 from lenet.data.framing import MNIST_BOX, MNIST_SHAPE, Framing, are_inverted, centre_of_mass, edge, is_like_mnist
-from lenet.data.image_files import ImageFile, opened, read_image, spread
+from lenet.data.image_files import ImageFile, opened, paper_beneath, read_image, spread
 from lenet.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def prepare(source: ImageFile, name: str, way: Way, framing: Framing, shape: tup
     """Read an image file as a network that takes `shape` (C, H, W) is to see it, uint8 of that shape.
 
     `resized` reads it as `data=image_folder` reads its files, but for grey levels on paper of the other kind than the
-    training images', which are inverted. Raises `UserError`, naming the file `name`, where it cannot be read, for a
-    drawing of which nothing is to be seen, and for a `raw` image of another size.
+    training images', which are inverted. Raises `UserError`, naming the file `name`, where it cannot be read, for one
+    on which nothing is to be seen, and for a `raw` image of another size.
     """
     if way == "mnist":
         return like_mnist(read_drawing(source, name), name)[None]
@@ -56,6 +56,8 @@ def prepare(source: ImageFile, name: str, way: Way, framing: Framing, shape: tup
     if pixels.shape != shape:
         found = " x ".join(map(str, pixels.shape[1:]))
         raise UserError(f"{name}: found {found} pixels; accepted with --raw: {height} x {width}, the network's input.")
+    if way == "resized" and (pixels == pixels[:, :1, :1]).all():
+        raise UserError(f"{name}: found one colour all over; accepted: a picture.")
     if way == "resized" and are_inverted(pixels[None], framing):
         return 255 - pixels
     return pixels
@@ -64,8 +66,8 @@ def prepare(source: ImageFile, name: str, way: Way, framing: Framing, shape: tup
 def read_drawing(source: ImageFile, name: str) -> Floats:
     """Read an image as grey levels (H, W) from 0 to 255, of large ones averages; raises as `opened` does.
 
-    What is transparent is as the paper around, or white or black, whichever the drawing is not. Levels of more than
-    8 bits are spread from their darkest to their lightest.
+    What is transparent is as `paper_beneath` says. Levels of more than 8 bits are spread from their darkest to their
+    lightest.
     """
     from PIL.Image import fromarray
 
@@ -75,14 +77,17 @@ def read_drawing(source: ImageFile, name: str) -> Floats:
         if not image.has_transparency_data:
             return _averaged(image.convert("L"))
         bands = _averaged(image.convert("RGBA").convert("LA"))
-        return _on_paper(bands[:, :, 0], bands[:, :, 1] / np.float32(255))
+        grey, alpha = bands[:, :, 0], bands[:, :, 1] / np.float32(255)
+        drawing: Floats = grey * alpha + np.float32(paper_beneath(grey, alpha)) * (1 - alpha)
+        return drawing
 
 
 def like_mnist(grey: Floats, name: str) -> npt.NDArray[np.uint8]:
     """Return a drawing `(H, W)` as MNIST's digits were made, `(28, 28)`; raise `UserError` for a blank one.
 
-    Light on black, cropped, brought to 20 pixels along its longer side, and moved by whole pixels so that its centre
-    of mass is in pixel (14, 14) and all of it within. What is made so already, or its negative is, stays as it is.
+    Light on black, cropped, brought to 20 pixels along its longer side and to a largest level of 255, and moved by
+    whole pixels so that its centre of mass is in pixel (14, 14) and all of it within. What is made so already, or its
+    negative is, stays as it is.
     """
     from PIL.Image import Resampling, fromarray
 
@@ -94,7 +99,8 @@ def like_mnist(grey: Floats, name: str) -> npt.NDArray[np.uint8]:
     scale = MNIST_BOX / max(ink.shape)
     height, width = (max(1, round(side * scale)) for side in ink.shape)
     levels = fromarray((ink * 255).round().astype(np.uint8))
-    digit = np.asarray(levels.resize((width, height), Resampling.BILINEAR))
+    small = np.asarray(levels.resize((width, height), Resampling.BILINEAR), np.float32)
+    digit = (small * (255 / small.max())).round().astype(np.uint8)  # a thin pen's lines are left faint by resizing
     top, left = (14 - middle for middle in centre_of_mass(digit))
     top, left = min(max(top, 0), 28 - height), min(max(left, 0), 28 - width)
     image = np.zeros((28, 28), np.uint8)
@@ -109,19 +115,25 @@ def _ink(grey: Floats, name: str) -> Floats:
     around = edge(grey)
     paper = np.float32(np.median(around))
     difference = grey - paper
-    if -np.minimum(difference, 0).sum() > np.maximum(difference, 0).sum():
+    noise = float(NOISE * np.median(np.abs(around - paper)))
+    none = _faintest(float(np.abs(difference).max()), noise)
+    if (difference - np.clip(difference, -none, none)).sum() < 0:  # whole, a page's shading outweighs a drawing
         difference = -difference
-    most = difference.max()
+    most = float(difference.max())
     if most < LEAST:
-        raise UserError(f"{name}: found nothing that stands out from its background; accepted: a drawing.")
-    noise = NOISE * np.median(np.abs(around - paper))
-    none = max(FAINTEST * most, min(noise, most / 2))
+        raise UserError(f"{name}: found nothing lighter or darker than its background; accepted: a drawing.")
+    none = _faintest(most, noise)
     ink = np.clip((difference - none) / (FULL * most - none), 0, 1).astype(np.float32)
     pieces, _ = ndimage.label(ink > 0, np.ones((3, 3)))
     masses = np.bincount(pieces.ravel(), ink.ravel())
     masses[0] = 0
     kept: Floats = ink * (masses >= SPECK * masses.max())[pieces]
     return kept
+
+
+def _faintest(most: float, noise: float) -> float:
+    """Return the difference from the paper up to which a pixel is paper, where the largest is `most`."""
+    return max(FAINTEST * most, min(noise, most / 2))
 
 
 def _cropped(ink: Floats) -> Floats:
@@ -133,14 +145,3 @@ def _averaged(image: "Image") -> Floats:
     """Return averages over squares of pixels, as large as keeps the longer side from `WORKED_ON` on."""
     factor = max(image.size) // WORKED_ON
     return np.asarray(image.reduce(factor) if factor > 1 else image, np.float32)
-
-
-def _on_paper(grey: Floats, alpha: Floats) -> Floats:
-    """Return grey levels with paper where they are transparent."""
-    around, opaque = edge(grey), edge(alpha) > 0.5
-    if opaque.mean() >= 0.5:
-        paper = float(np.median(around[opaque]))
-    else:
-        ink = float((grey * alpha).sum() / max(alpha.sum(), 1e-6))
-        paper = 255.0 if ink < 128 else 0.0
-    return grey * alpha + np.float32(paper) * (1 - alpha)

@@ -34,24 +34,30 @@ def meant(word: str, seen: set[str], reads_pipes: bool = False) -> Iterator[Gath
     """Yield the images that a word means.
 
     A folder stands for the image files in it and below, hidden ones and links to folders left out; a word with `*`, `?`
-    or `[` that is no file's name for all that the pattern matches (`**`: folders at any depth); both in the order of
-    their paths, and without those that `seen` holds. Anything else is one image's file, or a pipe that holds one,
-    for which it may have to be waited.
-    What is yielded is added to `seen`, by its absolute path.
+    or `[` that is no file's name for all that the pattern matches (`**`: folders at any depth, links left out); both in
+    the order of their paths, and without those that `seen` holds. Anything else is one image's file, or a pipe that
+    holds one, for which it may have to be waited.
+    What is yielded is added to `seen`, by its name in the folder that is really meant.
     """
     if os.path.isdir(word):
         found = _of_folder(word)
     elif glob.has_magic(word) and not os.path.lexists(word):
         found = _of_pattern(word)
     else:  # who names a file twice is told of it twice
-        seen.add(os.path.abspath(word))
+        seen.add(_place(word))
         yield word, _of_pipe(word) if reads_pipes and Path(word).is_fifo() else Path(word)
         return
     for name, image in found:
-        key = os.path.abspath(name)
+        key = _place(name)
         if key not in seen:
             seen.add(key)
             yield name, image
+
+
+def _place(name: str) -> str:
+    """Return a file's path without links to folders; of a link to a file it is the link's own."""
+    folder, file = os.path.split(os.path.abspath(name))
+    return os.path.join(os.path.realpath(folder), file)
 
 
 def _of_folder(folder: str) -> Iterator[Gathered]:
@@ -69,11 +75,28 @@ def _of_folder(folder: str) -> Iterator[Gathered]:
 
 
 def _of_pattern(pattern: str) -> Iterator[Gathered]:
-    found = sorted(glob.glob(pattern, recursive=True))
+    found = sorted(set(_matches(pattern)))
     if not found:
         yield pattern, UserError(f"{pattern}: no file matches this pattern.")
     for name in found:
         yield from _of_folder(name) if os.path.isdir(name) else [(name, Path(name))]
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what a pattern matches as `glob` does, but for links to folders at `**`, which may lead round for ever."""
+    parts = pattern.split("/")
+    if "**" not in parts:
+        yield from glob.iglob(pattern)
+        return
+    depth = parts.index("**")
+    if depth == 0:
+        yield from (name.removeprefix("./") for name in _matches(f"./{pattern}"))
+        return
+    rest = "/".join(parts[depth + 1 :]) or "*"
+    for top in glob.iglob("/".join([*parts[:depth], ""])):
+        for place, folders, _ in os.walk(top):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            yield from _matches(os.path.join(glob.escape(place), rest))
 
 
 def _of_pipe(name: str) -> ImageFile | UserError:

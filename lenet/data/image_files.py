@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from lenet.data.dataset import MAX_SIDE
+from lenet.data.framing import edge
 from lenet.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 Channels = Literal[1, 3]
-ImageFile = Path | bytes
-"""Where a file lies, or what it holds."""
+ImageFile = Union[Path, bytes, "Image"]
+"""Where a file lies, what it holds, or what Pillow has read of one or drawn."""
 LONG = ("I", "F")
 """Pillow's modes of grey levels of 32 bits, integers and floats: no level of theirs is known to be white."""
+UNREAD = ("LAB", "La")
+"""Pillow's modes that it does not convert to grey levels or RGB."""
+KINDS = "black and white, grey levels, palettes, RGB, CMYK, YCbCr, with or without transparency"
 SEVERAL = ("GIF", "TIFF", "PNG")
 """Formats whose frames or pages are as good as each other; a JPEG's others are previews of it."""
+LOOKED_AT = 256
+"""Pixels of a transparent image's longer side from which on averages tell on what paper it is to be."""
 MAX_PIXELS = 2**26
 """The most pixels of an image in all, whatever its sides may be."""
 
@@ -40,8 +46,8 @@ def read_image(
     """Read an image file, or its bytes, as (channels, height, width): grey levels or RGB, resized to `size` if given.
 
     Upright by its EXIF tag; the first frame of several; 16-bit grey levels by their upper 8 bits; those of 32 bits as
-    `spread` does, or refused if they are to be taken `as_is`; transparent pixels as on white paper. Raises `UserError`
-    for what `opened` refuses.
+    `spread` does, or refused if they are to be taken `as_is`; transparent pixels as `paper_beneath` says. Raises
+    `UserError` for what `opened` refuses.
     """
     from PIL.Image import Resampling
 
@@ -60,25 +66,36 @@ def read_image(
 def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Image]":
     """Give an image, upright; `name` is what a message calls it.
 
-    Raises `UserError`, also for what goes wrong within: it is no image of `FORMATS`, is damaged, or has more than
-    `most` pixels a side or `MAX_PIXELS` in all, which is known before any of them is unpacked.
+    Raises `UserError`, also for what goes wrong within: it is no image of `FORMATS`, is in a mode of `UNREAD`, is
+    damaged, is empty, or has more than `most` pixels a side or `MAX_PIXELS` in all, which of files is known before any
+    of them is unpacked.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError  # imported here: other sources do without
+    from PIL import ImageOps  # imported here: other sources do without
 
     if isinstance(source, Path):
         _check_file(source, name)
+    with _faults_told(name), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about sizes, which are checked here, and tags, which are not used
+        with _image(source) as image:
+            if not min(image.size) or max(image.size) > most or image.width * image.height > MAX_PIXELS:
+                found = f"{image.height} x {image.width} pixels"
+                raise UserError(f"{name}: found {found}; accepted: 1 to {most} a side, {MAX_PIXELS:,} in all.")
+            if image.mode in UNREAD:
+                raise UserError(f"{name}: found colours of the kind {image.mode}; accepted: {KINDS}.")
+            if image.format == "PNG":
+                with _image(source) as whole:
+                    whole.verify()  # its checksums, at which Pillow does not look otherwise
+            ImageOps.exif_transpose(image, in_place=True)
+            yield image
+
+
+@contextmanager
+def _faults_told(name: str) -> Iterator[None]:
+    """Raise `UserError`, naming the image, for whatever goes wrong within."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about sizes, which are checked here, and tags, which are not used
-            with Image.open(_file(source), formats=FORMATS) as image:
-                if max(image.size) > most or image.width * image.height > MAX_PIXELS:
-                    found = f"{image.height} x {image.width} pixels"
-                    raise UserError(f"{name}: found {found}; accepted: at most {most} a side, {MAX_PIXELS:,} in all.")
-                if image.format == "PNG":
-                    with Image.open(_file(source), formats=["PNG"]) as whole:
-                        whole.verify()  # its checksums, at which Pillow does not look otherwise
-                ImageOps.exif_transpose(image, in_place=True)
-                yield image
+        yield
     except UserError:
         raise
     except OSError as fault:
@@ -95,15 +112,26 @@ def opened(source: ImageFile, name: str, most: int = MAX_SIDE) -> "Iterator[Imag
 
 
 def frames(source: ImageFile) -> int:
-    """Return how many frames or pages an image file has: of what is none, or damaged, or of another format, one."""
-    from PIL import Image
-
+    """Return how many frames or pages an image has: of what is none, or damaged, or of another format, one."""
+    if isinstance(source, Path) and not source.is_file():
+        return 1
     with warnings.catch_warnings(), suppress(Exception):  # what is wrong with it is said where it is read
         warnings.simplefilter("ignore")
-        if isinstance(source, bytes) or source.is_file():
-            with Image.open(_file(source), formats=SEVERAL) as image:
-                return int(getattr(image, "n_frames", 1))
+        with _image(source, SEVERAL) as image:
+            return int(getattr(image, "n_frames", 1))
     return 1
+
+
+def to_image_file(picture: object) -> ImageFile:
+    """Return what is an image's bytes or an image of Pillow's; raise `UserError` for anything else."""
+    from PIL import Image
+
+    if isinstance(picture, bytes | Image.Image):
+        return picture
+    raise UserError(
+        f"images: found {type(picture).__name__}; accepted: an array (N, C, H, W) uint8, or paths or bytes of image "
+        "files, or images of Pillow's, one or a list of them."
+    )
 
 
 def spread(levels: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
@@ -120,20 +148,16 @@ def spread(levels: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32
     return grey
 
 
-def to_file(picture: object) -> bytes:
-    """Return an image file's bytes: also of an image of Pillow's; raise `UserError` for anything else."""
-    from PIL import Image
+def paper_beneath(grey: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32]) -> float:
+    """Return the grey level that shows a drawing `(H, W)` with `alpha` from 0 to 1 where it is transparent.
 
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, Image.Image):
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        return buffer.getvalue()
-    raise UserError(
-        f"images: found {type(picture).__name__}; accepted: an array (N, C, H, W) uint8, or paths or bytes of image "
-        "files, or images of Pillow's, one or a list of them."
-    )
+    It is that of the paper around, if most of it is drawn, and else white or black, whichever the drawing is not.
+    """
+    around, opaque = edge(grey), edge(alpha) > 0.5
+    if opaque.mean() > 0.5:
+        return float(np.median(around[opaque]))
+    ink = float((grey * alpha).sum() / max(alpha.sum(), 1e-6))
+    return 255.0 if ink < 128 else 0.0
 
 
 def _check_file(path: Path, name: str) -> None:
@@ -149,8 +173,22 @@ def _check_file(path: Path, name: str) -> None:
         raise UserError(f"{name}: found {found}; accepted: an image ({', '.join(FORMATS)}).")
 
 
-def _file(source: ImageFile) -> Path | io.BytesIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source
+@contextmanager
+def _image(source: ImageFile, formats: tuple[str, ...] = FORMATS) -> "Iterator[Image]":
+    """Give Pillow's image; of one that is Pillow's already an upright copy, since its owner's is to stay as it is.
+
+    Files are opened here: Pillow maps one given by its path into memory, and garbles TIFFs on their side.
+    """
+    from PIL import Image, ImageOps
+
+    if isinstance(source, bytes):
+        with Image.open(io.BytesIO(source), formats=formats) as image:
+            yield image
+    elif isinstance(source, Path):
+        with source.open("rb") as file, Image.open(file, formats=formats) as image:
+            yield image
+    else:
+        yield ImageOps.exif_transpose(source)
 
 
 def _without_alpha(image: "Image", name: str) -> "Image":
@@ -162,6 +200,8 @@ def _without_alpha(image: "Image", name: str) -> "Image":
     if image.mode in LONG:
         return Image.fromarray(spread(np.asarray(image, np.float32), name).round().astype(np.uint8))
     if image.has_transparency_data:
-        opaque = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of a large one is as large
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), opaque)
+        drawing = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy of a large one is as large
+        bands = np.asarray(drawing.reduce(max(1, max(image.size) // LOOKED_AT)).convert("LA"), np.float32)
+        level = round(paper_beneath(bands[:, :, 0], bands[:, :, 1] / np.float32(255)))
+        return Image.alpha_composite(Image.new("RGBA", image.size, (level, level, level)), drawing)
     return image

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from lenet.common.tables import COLUMNS, cut, one_line, to_data, to_table
+from lenet.common.tables import COLUMNS, cut, display_width, one_line, to_data, to_table
 from lenet.data.dataset import Images
 from lenet.data.drawings import Way, prepare
 from lenet.data.gathering import Gathered
@@ -18,7 +18,7 @@ TOGETHER = 256
 """Images that are read before they are labelled."""
 HEADER = ("file", "label", "probability", "runner_up")
 LABEL = 16
-"""Characters of a class's name in a table."""
+"""Columns of a class's name in a table."""
 
 Form = Literal["table", "csv", "json"]
 Outcome = tuple[str, Prediction | UserError]
@@ -106,6 +106,6 @@ def _table(rows: Sequence[dict[str, object]]) -> str:
         }
         for row in rows
     ]
-    taken = max(len(line) for line in to_table(told, "table").splitlines()) + 2
+    taken = display_width(to_table(told, "table")) + 2
     files = [{"file": cut(one_line(str(row["file"])), COLUMNS - taken)} for row in rows]
     return to_table([file | rest for file, rest in zip(files, told, strict=True)], "table")

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from lenet.common.tables import COLUMNS, cut, number, to_table
+from lenet.common.tables import COLUMNS, cut, display_width, number, to_table
 from lenet.inference.evaluation import Evaluation
 from lenet.inference.exam import Differences, Exam
 from lenet.inference.prediction import way_in_words
@@ -117,7 +117,7 @@ def _confusion_table(evaluation: Evaluation) -> str:
             for name, row in zip(true, evaluation.scores.confusion(len(names)).tolist(), strict=True)
         ]
         table = to_table(rows, "table", right=names)
-        if max(map(len, table.splitlines())) <= COLUMNS:
+        if display_width(table) <= COLUMNS:
             return table
     return "no room for the confusion matrix: see confusion_matrix.png in the artifacts\n"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lenet.common.tables import COLUMNS, WIDEST, Format, cut, number, to_data, to_table, to_tables
+from lenet.common.tables import COLUMNS, WIDEST, Format, cut, display_width, number, to_data, to_table, to_tables
 from lenet.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def render(comparison: Comparison, form: Format, columns: int = COLUMNS) -> str:
     metrics = list(comparison.metrics)
     if form == "markdown":
         return to_table(shown(metrics), form)
-    while len(metrics) > 1 and max(map(len, to_table(shown(metrics), form).splitlines())) > columns:
+    while len(metrics) > 1 and display_width(to_table(shown(metrics), form)) > columns:
         metrics.remove(next((metric for metric in reversed(metrics[1:]) if "loss" in metric), metrics[-1]))
     return to_tables(shown(metrics), columns)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from lenet.common.names import legible, shortened, shortened_or_cut
-from lenet.common.tables import COLUMNS, Format, TableForm, cut, number, one_line, to_data, to_table
+from lenet.common.tables import COLUMNS, Format, TableForm, cut, display_width, number, one_line, to_data, to_table
 from lenet.reports.overview import BEST_ACCURACY, KEYS, TEST_ACCURACY, Row
 
 BEST, TEST = "best\nval", "test\nacc"
@@ -83,7 +83,7 @@ def _room(cells: Sequence[Mapping[str, str]], columns: int) -> int:
     """Return how many characters of a name have room beside the rest of a table of so many columns."""
     widest = {key: max((row[key] for row in cells), key=len) for key in cells[0]}  # as wide as all, and sooner made
     without = to_table(_named([widest], [""]), "table", RIGHT)
-    return columns - max(map(len, without.splitlines())) + len("name")  # its heading is there already
+    return columns - display_width(without) + len("name")  # its heading is there already
 
 
 def _told(rows: Sequence[Row], sweeps: Collection[str], widest: int, shorten: Shorten) -> list[str]:

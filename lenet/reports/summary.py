@@ -8,7 +8,7 @@ from typing import Any
 
 from lenet.common import tables
 from lenet.common.names import shortened_or_cut
-from lenet.common.tables import COLUMNS, TableForm, cut, to_data
+from lenet.common.tables import COLUMNS, TableForm, cut, display_width, to_data
 from lenet.reports.comparison import short_names
 from lenet.tracking.record import RunRecord
 from lenet.tracking.tags import DIVERGED, SWEPT
@@ -83,7 +83,7 @@ def to_group_table(groups: Sequence[Row], keys: Sequence[str], form: TableForm =
             words = {name: cut(str(group[key]), 16) for key, name in short_names(settings).items()}
             shown.append({**words, "n": str(group["n"]), **figures, **left_out})
         table = _table(shown, form)
-        if form != "table" or len(metrics) == 1 or max(map(len, table.splitlines())) <= COLUMNS:
+        if form != "table" or len(metrics) == 1 or display_width(table) <= COLUMNS:
             return table
         metrics.pop()
 

@@ -110,6 +110,24 @@ def test_specks_and_noise_are_no_part_of_a_drawing(digits):
         assert unlike(png(Image.fromarray(page.clip(0, 255).astype(np.uint8))), digit) < ALIKE
 
 
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize(("size", "darker"), [(200, 0.02), (200, 0.05), (200, 0.1), (200, 0.2), (400, 0.1), (400, 0.2)])
+def test_a_page_whose_corners_are_darker_does_not_decide_what_is_ink(digits, size, darker, light):
+    across = np.linspace(-1, 1, 800) ** 2
+    page = 200 * (1 - darker * (across + across[:, None]) / 2)
+    start = (800 - size) // 2
+    ink = Image.fromarray(digits[0, 0]).resize((size, size), Image.Resampling.BICUBIC)
+    page[start : start + size, start : start + size] -= 0.55 * np.asarray(ink)
+    page = page.round().astype(np.uint8)
+    assert unlike(png(Image.fromarray(255 - page if light else page)), digits[0, 0]) < ALIKE
+
+
+def test_a_thin_pen_comes_out_as_strong_as_mnists():
+    page = np.full((480, 480), 255, np.uint8)
+    page[40:440, 238:242] = page[40:44, 238:340] = 0
+    assert as_mnist(png(Image.fromarray(page))).max() == 255
+
+
 def test_an_image_is_turned_upright_by_its_exif_tag_and_of_several_frames_the_first_counts(digits):
     digit = digits[0, 0]
     exif = Image.Exif()
@@ -126,16 +144,17 @@ def test_an_image_is_turned_upright_by_its_exif_tag_and_of_several_frames_the_fi
         (b"", "cannot be read as an image"),
         (b"\x89PNG\r\n\x1a\n", "cannot be read as an image"),
         (b"<svg/>", "cannot be read as an image"),
-        (png(Image.new("L", (50, 40), 77)), "nothing that stands out"),
-        (png(Image.new("RGBA", (50, 40))), "nothing that stands out"),
-        (png(Image.new("1", (1, 1))), "nothing that stands out"),
-        (png(Image.new("I;16", (50, 40), 999)), "nothing that stands out"),
-        (png(Image.new("L", (MAX_SIDE + 1, 1))), f"at most {MAX_SIDE} a side"),
+        (png(Image.new("L", (50, 40), 77)), "nothing lighter or darker than its background"),
+        (png(Image.new("RGBA", (50, 40))), "nothing lighter or darker than its background"),
+        (png(drawn(np.full((28, 28), 255, np.uint8), ink=(255, 0, 0), paper=(0, 130, 0))), "nothing lighter or darker"),
+        (png(Image.new("1", (1, 1))), "nothing lighter or darker than its background"),
+        (png(Image.new("I;16", (50, 40), 999)), "nothing lighter or darker than its background"),
+        (png(Image.new("L", (MAX_SIDE + 1, 1))), f"1 to {MAX_SIDE} a side"),
         (png(Image.new("1", (8200, 8200))), "67,108,864 in all"),
         (png(Image.fromarray(np.full((4, 4), np.nan, np.float32)), format="TIFF"), "not finite"),
         (png(Image.new("RGB", (60, 60), "red"), format="JPEG")[:400], "it: "),
     ],
-    ids=[f"case {number}" for number in range(11)],
+    ids=[f"case {number}" for number in range(12)],
 )
 def test_what_is_no_drawing_is_refused(data, said):
     with pytest.raises(UserError, match=said):
@@ -161,6 +180,23 @@ def test_for_other_networks_images_are_resized_and_put_on_paper_like_theirs(digi
         page = png(Image.fromarray(255 - digits[0, 0]))
         found = prepare(page, "it", "resized", framing, SHAPE)
         np.testing.assert_array_equal(found, digits[:1, 0] if other else 255 - digits[:1, 0])
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (3, 28, 28)])
+def test_for_other_networks_a_drawing_on_transparency_is_seen_whether_dark_or_light(digits, shape):
+    digit = digits[3, 0]
+    for ink, seen in ((0, 255 - digit), (255, digit)):
+        page = np.dstack([np.full((28, 28, 3), ink, np.uint8), digit])
+        found = prepare(png(Image.fromarray(page)), "it", "resized", PLAIN, shape)
+        np.testing.assert_array_equal(found, np.broadcast_to(seen, shape))
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("L", 255), ("RGB", "black"), ("RGB", "green"), ("RGBA", (0, 0, 0, 0))])
+def test_for_other_networks_what_is_one_colour_all_over_is_refused(mode, colour):
+    blank = Image.new(mode, (50, 40), colour)
+    for channels in (1, 3):
+        with pytest.raises(UserError, match=r"^it: found one colour all over; accepted: a picture\.$"):
+            prepare(png(blank), "it", "resized", PLAIN, (channels, 28, 28))
 
 
 def test_raw_is_as_it_is_and_of_the_networks_size(digits):

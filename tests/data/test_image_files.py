@@ -31,11 +31,12 @@ def test_every_mode_becomes_grey_levels_or_rgb(tmp_path: Path, mode: str) -> Non
     assert np.array_equal(read_image(path, 3, None), np.full((3, 5, 6), 255))
 
 
-def test_transparent_pixels_are_as_on_white_paper(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0)])
+def test_transparent_pixels_are_as_on_paper_that_shows_the_drawing(tmp_path: Path, ink: int, paper: int) -> None:
     image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
-    image.putpixel((0, 0), (0, 0, 0, 255))
+    image.putpixel((0, 0), (ink, ink, ink, 255))
     image.save(tmp_path / "image.png")
-    assert read_image(tmp_path / "image.png", 1, None).tolist() == [[[0, 255]]]
+    assert read_image(tmp_path / "image.png", 1, None).tolist() == [[[ink, paper]]]
 
 
 def test_16_bit_grey_levels_keep_their_upper_8_bits(tmp_path: Path) -> None:
@@ -95,6 +96,36 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turned by 90 degrees
     Image.new("L", (6, 5)).save(tmp_path / "image.jpg", exif=exif)
     assert read_image(tmp_path / "image.jpg", 1, None).shape == (1, 6, 5)
+
+
+def test_colours_of_a_kind_that_is_not_read_are_called_so(tmp_path: Path) -> None:
+    Image.new("LAB", (6, 5)).save(tmp_path / "image.tiff")
+    with pytest.raises(UserError, match=r"image\.tiff: found colours of the kind LAB; accepted: black and white, grey"):
+        read_image(tmp_path / "image.tiff", 1, None)
+
+
+UPRIGHT = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).T,
+    8: np.rot90,
+}
+"""What turns pixels upright, by the orientation (EXIF 2.3, table 6)."""
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_tiff_is_turned_upright_from_a_path_as_from_bytes(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "image.tiff"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    Image.fromarray(stored).save(path, exif=exif)
+    turned = UPRIGHT[orientation](stored).tolist()
+    assert read_image(path, 1, None).tolist() == read_image(path.read_bytes(), 1, None).tolist() == [turned]
 
 
 def encoded(form: str) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lenet.common.tables import columns
 from lenet.data import Mnist5k
 from lenet.predict import main as predict
 from lenet.run import main as run
@@ -73,6 +74,28 @@ def test_a_file_has_a_row_for_each_time_it_is_named(beside_run, folder, monkeypa
     assert [row["file"] for row in found] == ["deep/three.TIFF"] * 2
 
 
+@pytest.mark.parametrize(
+    "pattern", ["**", "**/*.png", "loop/**", "./loop/**/*.png", "*/**/*.png", "**/**/*", "loop/d/up/**"]
+)
+def test_a_pattern_does_not_follow_links_round(beside_run, folder, tmp_path, monkeypatch, capsys, pattern):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{beside_run / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop/d").mkdir(parents=True)
+    for name in ("one.png", "d/two.png"):
+        (tmp_path / "loop" / name).write_bytes((folder / "one.png").read_bytes())
+    for link in ("up", "again"):
+        (tmp_path / "loop/d" / link).symlink_to("..")
+    found, _ = listed(capsys, pattern, "loop/d/up")
+    assert sorted(os.path.basename(row["file"]) for row in found) == ["one.png", "two.png"]
+
+
+def test_a_pattern_for_any_depth_matches_the_depth_of_none(beside_run, folder, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{beside_run / 'mlflow.db'}")
+    monkeypatch.chdir(folder)
+    assert [row["file"] for row in listed(capsys, "**/*.[pT]*")[0]] == ["a[1].png", "deep/three.TIFF", "one.png"]
+    assert [row["file"] for row in listed(capsys, f"{folder}/**/*.TIFF")[0]] == [str(folder / "deep/three.TIFF")]
+
+
 def test_a_pipe_is_read_and_what_is_no_file_is_called_what_it_is(beside_run, folder, tmp_path, capsys):
     os.mkfifo(pipe := tmp_path / "pipe")
     writer = Thread(target=pipe.write_bytes, args=((folder / "one.png").read_bytes(),))
@@ -98,7 +121,7 @@ def test_of_several_frames_it_is_said_that_the_first_counts(beside_run, folder, 
 
 def test_of_a_run_that_diverged_it_is_said(workplace, capsys):
     assert run([*SMALL, "optimizer=sgd", "optimizer.lr=1e25", "trainer.figures=none"]) == 0
-    Image.new("L", (16, 16)).save("it.png")
+    Image.linear_gradient("L").save("it.png")
     capsys.readouterr()
     assert predict(["last", "it.png"]) == 0
     assert "This run diverged" in capsys.readouterr().err
@@ -164,6 +187,13 @@ def test_formats_tell_the_same(beside_run, folder, capsys):
     assert len(lines) == 2 + len(NAMES)
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["file", "label", "probability", "runner_up"]
+
+
+def test_a_name_of_wide_characters_leaves_a_table_as_wide_as_a_terminal(beside_run, folder, tmp_path, capsys):
+    for name in ("数" * 60, "数字", "short"):
+        (tmp_path / f"{name}.png").write_bytes((folder / "one.png").read_bytes())
+    assert predict(["last", str(tmp_path)]) == 0
+    assert max(map(columns, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_names_that_no_terminal_bears_are_written_out(beside_run, folder, tmp_path, capsys):
