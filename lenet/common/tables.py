@@ -82,7 +82,7 @@ def one_line(text: str) -> str:
 
 
 def display_width(text: str) -> int:
-    """Return how many columns of a terminal the longest line of a text takes: two for a wide character, as in Chinese."""
+    """Return how many columns of a terminal the longest line of a text takes: two for each wide character."""
     return max((sum(map(_columns, line)) for line in text.splitlines()), default=0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lenet.common.tables import columns
+from lenet.common.tables import display_width
 from lenet.data import Mnist5k
 from lenet.predict import main as predict
 from lenet.run import main as run
@@ -127,6 +127,14 @@ def test_of_a_run_that_diverged_it_is_said(workplace, capsys):
     assert "This run diverged" in capsys.readouterr().err
 
 
+def test_of_probabilities_that_leave_something_out_it_is_said(workplace, capsys):
+    assert run([*SMALL, "loss=map", "trainer.figures=none"]) == 0
+    Image.linear_gradient("L").save("it.png")
+    capsys.readouterr()
+    assert predict(["last", "it.png"]) == 0
+    assert "Note: probabilities add up to less than 1" in capsys.readouterr().err
+
+
 def test_a_word_with_the_look_of_a_key_is_an_image_only_if_there_is_one(beside_run, folder, tmp_path, capsys):
     (tmp_path / "a.b=1.png").write_bytes((folder / "one.png").read_bytes())
     with pytest.MonkeyPatch.context() as patch:
@@ -193,7 +201,7 @@ def test_a_name_of_wide_characters_leaves_a_table_as_wide_as_a_terminal(beside_r
     for name in ("数" * 60, "数字", "short"):
         (tmp_path / f"{name}.png").write_bytes((folder / "one.png").read_bytes())
     assert predict(["last", str(tmp_path)]) == 0
-    assert max(map(columns, capsys.readouterr().out.splitlines())) <= 80
+    assert display_width(capsys.readouterr().out) <= 80
 
 
 def test_names_that_no_terminal_bears_are_written_out(beside_run, folder, tmp_path, capsys):
