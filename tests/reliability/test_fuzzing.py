@@ -63,6 +63,7 @@ def hold(told: list[dict], counts: dict[str, int]) -> None:
     assert sum(kind["accepted"] for kind in told) > 0
 
 
+@pytest.mark.slow
 def test_some_hundred_wrong_inputs_are_refused_or_valid():
     hold(run_campaign(SMOKE, 300), SMOKE)
 

@@ -152,6 +152,7 @@ def refused(read: Callable[[], Config], folder: Path) -> None:
     assert set(sys.modules) == before
 
 
+@pytest.mark.slow
 def test_a_hostile_configuration_runs_nothing(loaded: Path, workplace: Path, report: Report) -> None:
     path = loaded / "config" / "config.yaml"
     stored = read_yaml(path.read_text(), "the run's config.yaml")

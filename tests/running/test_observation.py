@@ -84,12 +84,12 @@ def test_what_was_not_gathered_is_drawn_from_when_it_was(records, stop_at):
     ("change", "said"),
     [
         ({"kernels": {"1": [[[[1.0, 2.0]]]]}}, "does not fit this network"),
-        ({"kernels": {"1": [[[[1.0, 2.0], [1.0]]]]}}, "does not fit this network"),
+        pytest.param({"kernels": {"1": [[[[1.0, 2.0], [1.0]]]]}}, "does not fit this network", marks=pytest.mark.slow),
         ({"gradients": {"99": {"conv1": 1.0}}}, "epochs to come"),
-        ({"gradients": {"1": {"conv7": 1.0}}}, "does not fit this network"),
+        pytest.param({"gradients": {"1": {"conv7": 1.0}}}, "does not fit this network", marks=pytest.mark.slow),
         ({"gradients": {"1": {"conv1": "big"}}}, r"observed\.gradients\.1\.conv1"),
-        ({"pictures": {}}, r"observed\.pictures"),
-        ([1], "observed"),
+        pytest.param({"pictures": {}}, r"observed\.pictures", marks=pytest.mark.slow),
+        pytest.param([1], "observed", marks=pytest.mark.slow),
     ],
 )
 def test_a_stored_observation_that_cannot_be_is_refused(change, said, records, stop_at, capsys):

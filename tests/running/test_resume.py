@@ -25,8 +25,8 @@ CASES = {
 }
 
 EVERY, STOPS = ("1", "4steps", "1000"), (0, 3, 6, 8, 15)
-FEW = {("4steps", 8)}, {("4steps", 3), ("4steps", 8), ("1", 15)}
-"""Of each case, and of the first; the others are slow: the first case's all, and of each other these."""
+QUICK = {"momentum": {("4steps", 8), ("1", 15)}, "running averages": {("4steps", 8)}, "adam and draws": {("4steps", 8)}}
+"""The others are slow: the first case's all, and of each other these."""
 SOME = {("4steps", 3), ("4steps", 8), ("1", 6), ("1", 15), ("1000", 0), ("1000", 8)}
 
 
@@ -38,7 +38,7 @@ def moments():
                     continue  # it ends in its first epoch
                 if case != "momentum" and (every, step) not in SOME:
                     continue  # when it stops and what it trains do not depend on each other
-                marks = [] if (every, step) in FEW[case == "momentum"] else [pytest.mark.slow]
+                marks = [] if (every, step) in QUICK.get(case, ()) else [pytest.mark.slow]
                 yield pytest.param(case, every, step, marks=marks, id=f"{case}-{every}-{step}")
 
 

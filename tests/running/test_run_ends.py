@@ -48,7 +48,7 @@ def test_a_part_that_raises_before_there_is_a_run_ends_in_one_message(workplace,
     assert not records()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_run_is_killed_with_its_last_checkpoint(number, workplace, records):
     process = training(workplace)
     process.send_signal(number)

@@ -201,6 +201,7 @@ def test_a_run_of_a_sweep_has_the_weights_of_the_same_run_alone_to_the_last_bit(
         assert all(one[name].tobytes() == other[name].tobytes() for name in one if name != "meta")
 
 
+@pytest.mark.slow
 def test_a_job_that_is_given_twice_runs_once(workplace, records):
     assert main([*SMALL, "trainer.figures=none", "seed=0,0,1", "-m"]) == 0
     assert [child.info.run_name for child in family(records())[1]] == ["seed=0", "seed=1"]
