@@ -98,8 +98,7 @@ def like_mnist(grey: Floats, name: str) -> npt.NDArray[np.uint8]:
     ink = _cropped(_ink(grey, name))
     scale = MNIST_BOX / max(ink.shape)
     height, width = (max(1, round(side * scale)) for side in ink.shape)
-    levels = fromarray((ink * 255).round().astype(np.uint8))
-    small = np.asarray(levels.resize((width, height), Resampling.BILINEAR), np.float32)
+    small = np.asarray(fromarray(ink).resize((width, height), Resampling.BILINEAR))
     digit = (small * (255 / small.max())).round().astype(np.uint8)  # a thin pen's lines are left faint by resizing
     top, left = (14 - middle for middle in centre_of_mass(digit))
     top, left = min(max(top, 0), 28 - height), min(max(left, 0), 28 - width)

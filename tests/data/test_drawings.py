@@ -128,6 +128,14 @@ def test_a_thin_pen_comes_out_as_strong_as_mnists():
     assert as_mnist(png(Image.fromarray(page))).max() == 255
 
 
+def test_dots_far_apart_are_a_drawing_however_faint_they_become():
+    page = np.full((1000, 1000), 255, np.uint8)
+    page[10, 10] = page[980, 500] = 0
+    found = as_mnist(png(Image.fromarray(page)))
+    assert found.max() == 255
+    assert np.count_nonzero(found) < 10
+
+
 def test_an_image_is_turned_upright_by_its_exif_tag_and_of_several_frames_the_first_counts(digits):
     digit = digits[0, 0]
     exif = Image.Exif()
