@@ -8,8 +8,10 @@ from lenet.errors import UserError
 
 NO_GPU, OLD_DRIVER = 100, 35
 """CUDA's errors `cudaErrorNoDevice` and `cudaErrorInsufficientDriver`; it returns the latter without a driver too."""
-TAKEN = ("cudaErrorDevicesUnavailable", "cudaErrorMemoryAllocation", "CUBLAS_STATUS_ALLOC_FAILED")
-"""What is said of a GPU that others use up, or have to themselves; of CuPy's own memory it is a `MemoryError`."""
+NO_MEMORY = ("cudaErrorMemoryAllocation", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What CUDA's libraries say where it is they that get none."""
+OF_ANOTHER = "cudaErrorDevicesUnavailable"
+"""What CUDA says of a GPU that another process has to itself."""
 
 INSTALL = "`pip install -e '.[cuda12]'` in lenet's folder (`.[cuda13]` with a driver for CUDA 13)"
 
@@ -43,12 +45,17 @@ def find(device: int) -> Gpu:
         ones = cupy.ones((2, 2), "float32")
         cupy.matmul(ones, ones).sum().item()  # compiles a kernel and loads cuBLAS
     except Exception as error:  # whatever it is, the GPU cannot be used because of it
-        is_taken = isinstance(error, MemoryError) or any(code in str(error) for code in TAKEN)
+        is_taken = is_shortage(error) or OF_ANOTHER in str(error)
         raise GpuMissing(
             f"CuPy finds {name} and cannot compute on it ({_first_line(error)})",
             "`nvidia-smi` shows what else uses it" if is_taken else f"CUDA's libraries come with {INSTALL}",
         ) from error
     return Gpu(cupy, f"{name}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}")
+
+
+def is_shortage(error: Exception) -> bool:
+    """Say whether an error is that memory has run out; that of CuPy is a `MemoryError` too."""
+    return isinstance(error, MemoryError) or any(name in str(error) for name in NO_MEMORY)
 
 
 def check(device: int) -> Any:

@@ -1,17 +1,25 @@
 """Memory that runs out: said with what it was asked for, and with what to try."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+
+import numpy as np
 
 from lenet.arrays.backend import Backend
+from lenet.arrays.gpu import is_shortage
 from lenet.errors import Failure
-
-OF_CUDA = ("CUBLAS_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation")
-"""What CUDA's libraries say where it is they that get none; CuPy's own error is a `MemoryError`."""
 
 
 class OutOfMemory(Failure):
     """More memory is needed than there is."""
+
+
+def memory_for_steps(backend: Backend, batch: int) -> AbstractContextManager[None]:
+    """Explain memory that runs out where a network takes steps of `batch` images, as `memory_errors_explained` does."""
+    remedies = ["a smaller trainer.batch_size", "a smaller network"]
+    if backend.dtype != np.float32:
+        remedies.append("backend.dtype=float32")
+    return memory_errors_explained(backend, f"trainer.batch_size={batch}", remedies)
 
 
 @contextmanager
@@ -23,7 +31,7 @@ def memory_errors_explained(backend: Backend, asked: str, remedies: Sequence[str
     try:
         yield
     except Exception as error:
-        if not isinstance(error, MemoryError) and not any(name in str(error) for name in OF_CUDA):
+        if not is_shortage(error):
             raise
         where, look = ("the GPU", "`nvidia-smi`") if backend.gpu else ("this machine", "`top`")
         *others, last = [*remedies, *(["backend=numpy"] if backend.gpu else [])]

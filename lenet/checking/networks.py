@@ -2,14 +2,13 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lenet.arrays.backend import Array, Backend, BackendSettings
 from lenet.arrays.memory import Workspace
-from lenet.arrays.shortage import memory_errors_explained
+from lenet.arrays.shortage import memory_for_steps
 from lenet.checking.gradients import Agreement, Floats, Slopes, agreement
 from lenet.checking.layers import INPUT, LayerFault, calling, check_layer, forward
 from lenet.checking.rehearsal import rehearse
@@ -59,7 +58,7 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
     summaries = [*network.summaries, _whole(plan, network)]
     found: dict[str, dict[str, Agreement]] = {summary.name: {} for summary in summaries}
     own = plan.backend.open()
-    with _memory_for(plan, own):
+    with memory_for_steps(own, plan.trainer.sampler.batch):
         trained, sub_batch = _as_trained(plan, dataset, own)
         faults = rehearse(trained, sub_batch[0], generator)
     for count in BATCHES:
@@ -71,7 +70,7 @@ def check_network(plan: Plan, dataset: Dataset) -> list[Finding]:
         if not faults:
             _keep_worst(found[summaries[-1].name], _check_whole(plan, network, images, labels, generator))
     found[summaries[-1].name] = _by_name(network, found[summaries[-1].name])
-    with _memory_for(plan, own):
+    with memory_for_steps(own, plan.trainer.sampler.batch):
         seconds = {} if faults else measure(trained, plan.loss, *sub_batch)
     return [Finding(each, found[each.name], faults.get(each.name), seconds.get(each.name)) for each in summaries]
 
@@ -179,11 +178,6 @@ def _as_trained(plan: Plan, dataset: Dataset, backend: Backend) -> tuple[Network
     count = min(batch, backend.sub_batch or batch)
     network.now.training, network.now.batch = True, count
     return network, _batch(plan, dataset, backend, count)
-
-
-def _memory_for(plan: Plan, backend: Backend) -> AbstractContextManager[None]:
-    remedies = ["a smaller trainer.batch_size", "a smaller network"]
-    return memory_errors_explained(backend, f"trainer.batch_size={plan.trainer.sampler.batch}", remedies)
 
 
 def _whole(plan: Plan, network: Network) -> LayerSummary:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from lenet.arrays.shortage import memory_for_steps
 from lenet.common.signals import StopRequests, shielded
 from lenet.common.tables import cut
 from lenet.configuration.build import Plan
@@ -16,7 +17,7 @@ from lenet.running.progress import NewDisplay, ProgressBar
 from lenet.running.publishing import log_model, recall_best
 from lenet.running.range_test import RangeTestRecorder
 from lenet.running.recording import NAME_WIDTH, checkpoint_meta, describe, recorded
-from lenet.running.session import Session, memory_for, open_session, trainer_of
+from lenet.running.session import Session, open_session, trainer_of
 from lenet.running.telling import Teller, telling
 from lenet.running.workbench import Workbench
 from lenet.schedules import RangeTest
@@ -48,14 +49,14 @@ def execute(
     earlier one as it was; for a sweep's job that is the job's failure, recorded as such. Raises `RunFailed` where the
     run raised and `KeyboardInterrupt` where it was asked to stop; its MLflow run is closed by then.
     """
-    bench = bench or Workbench()
+    bench, batch = bench or Workbench(), plan.trainer.sampler.batch
     with StopRequests() as stop, ExitStack() as stack:
         recording = recorded(plan, overrides, name, tags or {}, bench, earlier)
         if plan.sweep.parent:
             run = stack.enter_context(recording)
         with stop.at_once(), naming_parts():
             session = stack.enter_context(open_session(plan, bench))
-            with memory_for(plan, session.backend):
+            with memory_for_steps(session.backend, batch):
                 trainer = trainer_of(plan, session)
                 if earlier:
                     earlier.restore(trainer, session.dataset.digest)
@@ -69,7 +70,7 @@ def execute(
             where = f"epoch {progress.epoch + 1}, step {within + 1}" if within else f"epoch {progress.epoch + 1}"
             log.info("%s goes on from %s", cut(run.name, NAME_WIDTH), where if progress.step else "its start")
         checkpoint = earlier.checkpoint if earlier else None
-        with memory_for(plan, session.backend), telling(plan, trainer, run, checkpoint) as teller:
+        with memory_for_steps(session.backend, batch), telling(plan, trainer, run, checkpoint) as teller:
             metrics = _train(plan, session, trainer, overrides, run, stop, display, earlier, teller)
             teller.end(metrics)
         return run.id, metrics

@@ -1,7 +1,7 @@
 """A plan made real: its data on the device, its network with weights drawn, ready to train."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lenet.arrays.backend import Backend
 from lenet.arrays.draws import Pass
 from lenet.arrays.memory import Workspace
-from lenet.arrays.shortage import memory_errors_explained
+from lenet.arrays.shortage import memory_for_steps
 from lenet.common.random import stream
 from lenet.configuration.build import Plan
 from lenet.data import Dataset, scaling, split_classes
@@ -73,14 +73,6 @@ class Session:
         return images, np.stack(seen)
 
 
-def memory_for(plan: Plan, backend: Backend) -> AbstractContextManager[None]:
-    """Explain memory that runs out in a step: a context manager, which raises `OutOfMemory`."""
-    remedies = ["a smaller trainer.batch_size", "a smaller network"]
-    if backend.dtype != np.float32:
-        remedies.append("backend.dtype=float32")
-    return memory_errors_explained(backend, f"trainer.batch_size={plan.trainer.sampler.batch}", remedies)
-
-
 @contextmanager
 def open_session(plan: Plan, bench: Workbench) -> Iterator[Session]:
     """Get hold of the hardware and the data, fit the network to them, and start the engine; end it on leaving.
@@ -96,7 +88,7 @@ def open_session(plan: Plan, bench: Workbench) -> Iterator[Session]:
         parts |= {"train": (images[kept], labels[kept]), "validation": (images[held_out], labels[held_out])}
     shift, scale = scaling(plan.data.scaling, parts["train"][0])
     classes = len(dataset.classes)
-    with memory_for(plan, backend):
+    with memory_for_steps(backend, plan.trainer.sampler.batch):
         tables = {name: ImageTable(*part, shift, scale, backend) for name, part in parts.items()}
         network = Network(plan.network.layers(classes), images.shape[1:], classes, backend)
         network.initialize(plan.network.initializer, stream(plan.seed, "init"))
