@@ -164,3 +164,24 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(Keeper, "on_step", stopping)
 
     return stop
+
+
+CONSOLE = f"""\
+#!{sys.executable}
+import sys
+
+from lenet.__main__ import main
+
+sys.exit(main())
+"""
+"""The console command, as an installer writes it."""
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment in which the shell finds the console command."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "lenet").write_text(CONSOLE)
+    (folder / "lenet").chmod(0o755)
+    places = (folder, Path(sys.executable).parent, os.environ["PATH"])
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PATH": os.pathsep.join(map(str, places))}

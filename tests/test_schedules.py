@@ -5,13 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
 
 import lenet.schedules
-from lenet.errors import UserError
 from lenet.schedules import (
     Clock,
     Constant,
@@ -280,29 +278,3 @@ def test_threshold_of_an_accuracy_is_passed_upwards() -> None:
 def test_threshold_needs_a_record_of_each_epoch() -> None:
     with pytest.raises(ValueError, match="holds 0 epochs, but 1"):
         Threshold(value=0.5, factor=0.2)(Clock(1, 1, 3), [])
-
-
-class Told(Schedule):
-    """Gives what it is told."""
-
-    def __init__(self, factor: object) -> None:
-        super().__init__(warmup=2)
-        self.factor = factor
-
-    def _factor(self, clock: Clock, history: object) -> float:
-        return self.factor  # type: ignore[return-value]
-
-
-@pytest.mark.parametrize("factor", [math.nan, math.inf, -1.0, None, "0.1", [0.5], np.array([0.5, 0.1]), 1j])
-def test_what_is_no_factor_is_refused_and_the_schedule_and_the_step_are_named(factor: object) -> None:
-    with pytest.raises(UserError) as info:
-        Told(factor)(Clock(10, 5, 4))
-    assert str(info.value) == (
-        f"`schedule` (tests.test_schedules.Told) returned {factor!r} for step 10, counted from 0; accepted: a finite "
-        "number, at least 0."
-    )
-
-
-@pytest.mark.parametrize("factor", [0, 0.5, 2, np.float32(0.5), np.array(0.5)])
-def test_any_number_may_be_a_factor(factor: float) -> None:
-    assert Told(factor)(Clock(10, 5, 4)) == factor
