@@ -172,6 +172,12 @@ def test_the_page_tells_it_of_many_configurations():
     assert len(TOLD) == 12
 
 
+@pytest.mark.parametrize(("optimizer", "reads"), [("sgd", 3), ("momentum", 4), ("adam", 5)])
+def test_an_epoch_reads_one_number_more_for_each_vector_of_the_optimizer(optimizer, reads, metered):
+    steps = metered("trainer.epochs=3", "trainer.checkpoints=none", f"optimizer={optimizer}")
+    assert next(counts for epoch, counts in steps if epoch == 2).reads == reads
+
+
 @pytest.mark.parametrize("count", [400, 1200])
 def test_an_epoch_reads_a_handful_of_numbers_and_uploads_its_order(count, metered):
     steps = metered("trainer.epochs=3", "trainer.checkpoints=none", count=count)
